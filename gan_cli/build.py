@@ -1,0 +1,169 @@
+"""From a config to objects, and from objects to a run. Below this module nobody sees a DictConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from gan_cli.data.base import Dataset
+from gan_cli.dynamics import Unrolled
+from gan_cli.errors import InputError
+from gan_cli.game import Game, Prior, Side
+from gan_cli.losses.base import Loss
+from gan_cli.network import Network
+from gan_cli.observers.base import Settings
+from gan_cli.terms.base import Term
+from gan_cli.transforms.base import Transform, chain
+from gan_cli.views.base import View, compose
+
+_DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "bf16": torch.float32}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that a config names, built and checked; nothing is loaded yet."""
+
+    game: Game
+    dataset: Dataset
+    settings: Settings
+    device: torch.device
+    steps: int
+    seed: int
+    threads: int | None
+    config_yaml: str
+    config: Mapping[str, Any]
+
+
+@dataclass
+class Tricks:
+    """A `trick` list, sorted by mathematical type; empty lists are the units."""
+
+    wrappers: list[Callable[[Loss], Loss]] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
+    transforms: list[Transform] = field(default_factory=list)
+    unroll: int = 0
+
+
+def build(cfg: DictConfig) -> Experiment:
+    """The experiment that a composed config describes. Raises InputError in one line for what cannot be."""
+    dataset: Dataset = _make("data", cfg.data)
+    tricks = _sort(cfg.trick)
+    loss: Loss = _make("loss", cfg.loss)
+    for wrap in tricks.wrappers:
+        loss = wrap(loss)
+    dtype = _DTYPES[cfg.runtime.precision]
+    game = Game(
+        generator=_side(cfg, "generator", dataset, tricks, dtype),
+        critic=_side(cfg, "critic", dataset, tricks, dtype),
+        loss=loss,
+        prior=_named("model", Prior, cfg.model.latent, cfg.model.prior),
+        prepare=dataset.prepare,
+        batch_size=cfg.batch_size,
+        view=compose(*tricks.views),
+        critic_steps=cfg.critic_steps,
+        unroll=tricks.unroll,
+        dtype=dtype,
+    )
+    check(game)
+    names = Settings.__dataclass_fields__
+    return Experiment(
+        game=game,
+        dataset=dataset,
+        settings=Settings(**{name: cfg[name] for name in names}),
+        device=device(cfg.device),
+        steps=cfg.steps,
+        seed=cfg.seed,
+        threads=cfg.runtime.threads,
+        config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
+        config=OmegaConf.to_container(cfg, resolve=True),  # type: ignore[arg-type]
+    )
+
+
+def device(name: str) -> torch.device:
+    """The device of that name; `auto` is the first GPU, or the CPU. Raises InputError for a GPU that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device=cuda: no GPU that PyTorch can use is there; use device=cpu or device=auto")
+    return torch.device(name)
+
+
+def check(game: Game) -> None:
+    """Refuse what mathematics forbids, with the reason and the fix (InputError)."""
+    mixing = [name for name, side in (("critic", game.critic), ("generator", game.generator)) if side.network.mixes_batch]
+    if mixing and game.batch_size < 2:
+        raise InputError(f"batch_size={game.batch_size}: the {mixing[0]} normalises over the batch; use at least 2")
+    for term in game.critic.terms:
+        if term.per_sample and "critic" in mixing:
+            raise InputError(
+                f"trick={term.name}: it takes the critic's gradient example by example, but this critic's "
+                "BatchNorm makes a score depend on the whole batch; use model.critic.norm=layer (or none)"
+            )
+
+
+def _side(cfg: DictConfig, name: str, dataset: Dataset, tricks: Tricks, dtype: torch.dtype) -> Side:
+    extra: dict[str, Any] = {"shape": tuple(dataset.shape)}
+    if name == "generator":
+        extra |= {"latent": cfg.model.latent, "pixel_range": dataset.pixel_range}
+
+    def factory() -> nn.Module:
+        module: nn.Module = _make(f"model.{name}", cfg.model[name], **extra)
+        return module
+
+    autocast = torch.bfloat16 if cfg.runtime.precision == "bf16" else None
+    optimiser: Transform = _make(f"optimizer.{name}", cfg.optimizer[name])
+    terms = tuple(term for term in tricks.terms if term.side == name)
+    return Side(Network(factory, dtype, autocast), chain(*tricks.transforms, optimiser), terms)
+
+
+def _sort(cfg: DictConfig) -> Tricks:
+    tricks = Tricks()
+    for name, node in (cfg or {}).items():
+        key = f"trick.{name}"
+        if issubclass(get_class(node._target_), Loss):  # it wraps a loss, which build fills in
+            tricks.wrappers.append(partial(_wrap, key, node))
+            continue
+        trick = _make(key, node)
+        if isinstance(trick, Unrolled):
+            tricks.unroll = trick.steps
+        elif isinstance(trick, Term):
+            tricks.terms.append(trick)
+        elif isinstance(trick, View):
+            tricks.views.append(trick)
+        elif isinstance(trick, Transform):
+            tricks.transforms.append(trick)
+        else:
+            raise InputError(f"{key}: {node._target_} is no loss wrapper, view, term, transform or dynamics")
+    return tricks
+
+
+def _wrap(key: str, node: DictConfig, loss: Loss) -> Loss:
+    wrapped: Loss = _make(key, node, loss=loss)
+    return wrapped
+
+
+def _make(key: str, node: DictConfig, **extra: Any) -> Any:
+    try:
+        return instantiate(node, **extra, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, ValueError):
+            raise InputError(f"{key}: {cause}") from None
+        raise
+
+
+def _named(key: str, make: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return make(*args)
+    except ValueError as error:
+        raise InputError(f"{key}: {error}") from None

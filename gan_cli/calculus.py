@@ -1,0 +1,78 @@
+"""Derivatives of pure functions, in two interchangeable styles.
+
+Both nest: a gradient taken while another one is being taken is itself differentiable. `eager` records on
+torch's tape and is fastest one run at a time; `functional` uses torch.func and works under vmap and compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from gan_cli.types import Params
+
+Objective = Callable[[Params], tuple[Tensor, Any]]
+
+
+class Calculus(Protocol):
+    """What a game needs of automatic differentiation."""
+
+    def gradient(self, function: Objective, at: Params) -> tuple[Params, Tensor, Any]:
+        """∇f(at), f(at) and what else f returned; f returns a 0-d value and anything else.
+
+        A parameter that f does not depend on has gradient zero.
+        """
+        ...
+
+    def input_gradient(self, function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+        """∇ₓ Σᵢ f(x)ᵢ at a batch x [B, …], for f that gives one number an example, [B]."""
+        ...
+
+
+class Eager:
+    """torch.autograd on the tape; differentiable itself exactly where gradients are enabled around it."""
+
+    def gradient(self, function: Objective, at: Params) -> tuple[Params, Tensor, Any]:
+        nested = torch.is_grad_enabled()
+        with torch.enable_grad():
+            # Inside another derivative the parameters hang on its tape and must stay there.
+            leaves = {k: v if nested and v.requires_grad else v.detach().requires_grad_() for k, v in at.items()}
+            value, rest = function(leaves)
+            gradients = _grad(value, tuple(leaves.values()), nested)
+        return dict(zip(leaves, gradients, strict=True)), value if nested else value.detach(), rest
+
+    def input_gradient(self, function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+        nested = torch.is_grad_enabled()
+        with torch.enable_grad():
+            point = at if nested and at.requires_grad else at.detach().requires_grad_()
+            return _grad(function(point).sum(), (point,), nested)[0]
+
+
+class Functional:
+    """torch.func: the same derivatives, under vmap and compile."""
+
+    def gradient(self, function: Objective, at: Params) -> tuple[Params, Tensor, Any]:
+        gradients, (value, rest) = torch.func.grad_and_value(function, has_aux=True)(at)
+        return gradients, value, rest
+
+    def input_gradient(self, function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+        gradient: Tensor = torch.func.grad(lambda x: function(x).sum())(at)
+        return gradient
+
+
+def _grad(value: Tensor, inputs: tuple[Tensor, ...], differentiable: bool) -> tuple[Tensor, ...]:
+    if not value.requires_grad:  # a constant, as the identity network's parameters make it
+        return tuple(torch.zeros_like(x) for x in inputs)
+    return torch.autograd.grad(value, inputs, create_graph=differentiable, allow_unused=True, materialize_grads=True)
+
+
+eager: Calculus = Eager()
+functional: Calculus = Functional()
+
+
+def norm(tree: Params) -> Tensor:
+    """‖(x₁, x₂, …)‖₂ over all tensors of a dict, []."""
+    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(x) for x in tree.values()]))

@@ -1,0 +1,65 @@
+"""The training loop: draw, play, tell the observers. It knows no trick, no loss and no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gan_cli.game import Source
+from gan_cli.observers.base import Observer, Outcome, Run
+from gan_cli.streams import Streams
+from gan_cli.types import Round, State, Trace
+
+
+class Learner(Protocol):
+    """All that the loop knows of what it trains."""
+
+    def draw(self, step: int, feed: Source, streams: Streams, /) -> Round:
+        """All data and randomness of round `step`, a pure function of it."""
+        ...
+
+    def play(self, state: State, batches: Round, /) -> tuple[State, dict[str, Trace]]:
+        """One round: pure, without host sync."""
+        ...
+
+
+def train(
+    learner: Learner,
+    feed: Source,
+    state: State,
+    run: Run,
+    observers: Sequence[Observer],
+    stop: Callable[[], bool] = lambda: False,
+) -> tuple[State, Outcome]:
+    """Play rounds run.start_step … run.steps − 1 from `state`, or fewer if `stop` says so.
+
+    Every observer's `finish` is called however the loop ends, and the first error is raised after that.
+    """
+    step, outcome = run.start_step, "failed"
+    try:
+        for observer in observers:
+            observer.start(run, state)
+        while step < run.steps and not stop():
+            batches = learner.draw(step, feed, run.streams)
+            for observer in observers:
+                observer.before(step + 1, state, batches)
+            state, traces = learner.play(state, batches)
+            step += 1
+            for observer in observers:
+                observer.after(step, state, traces)
+        outcome = "done" if step >= run.steps else "stopped"
+    finally:
+        _finish(observers, step, state, outcome)
+    return state, outcome
+
+
+def _finish(observers: Sequence[Observer], step: int, state: State, outcome: Outcome) -> None:
+    """Tell all observers of the end; an error of one does not keep the others from theirs."""
+    errors = []
+    for observer in observers:
+        try:
+            observer.finish(step, state, outcome)
+        except Exception as error:  # noqa: BLE001 (raised below)
+            errors.append(error)
+    if errors:
+        raise errors[0]

@@ -1,0 +1,33 @@
+"""R1 gradient penalty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from gan_cli.terms.base import Memoryless, Scene, Side
+from gan_cli.types import Noise, Tree
+
+
+@dataclass(frozen=True)
+class R1(Memoryless):
+    """(γ/2) E_P‖∇ₓV(x)‖², added to the critic's loss (Mescheder et al. 2018, eq. 9).
+
+    The gradient is taken at real examples as the critic sees them, example by example. γ ≥ 0, else ValueError.
+    """
+
+    gamma: float = 1.0
+
+    name: ClassVar[str] = "r1"
+    side: ClassVar[Side] = "critic"
+    per_sample: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.gamma, Tensor) and not self.gamma >= 0:
+            raise ValueError(f"gamma must be at least 0, got {self.gamma}")
+
+    def value(self, scene: Scene, memory: Tree, noise: Noise) -> Tensor:
+        gradient = scene.calculus.input_gradient(scene.score, scene.real)
+        return 0.5 * self.gamma * gradient.flatten(1).square().sum(1).mean()

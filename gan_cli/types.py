@@ -1,0 +1,73 @@
+"""The few types that everything shares.
+
+Shape legend: B batch, C channels, H height, W width, Z latent size, D dimensions of a point.
+A `Tree` is a tensor, or a tuple, named tuple or dict of trees: what `torch.utils._pytree` calls a pytree.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+from torch import Tensor
+
+Tree: TypeAlias = Any
+Params: TypeAlias = dict[str, Tensor]
+Buffers: TypeAlias = dict[str, Tensor]
+Score: TypeAlias = Tensor
+"""The critic's raw output V(x), one number an example: [B]."""
+Noise: TypeAlias = Any
+"""Random draws that one ingredient asked for, made before the step: a tree of tensors."""
+
+
+class Player(NamedTuple):
+    """One player: what it is (params, buffers) and what its optimiser and its terms remember."""
+
+    params: Params
+    buffers: Buffers
+    memory: Tree
+    terms: tuple[Tree, ...] = ()
+
+
+class State(NamedTuple):
+    """A game between two rounds. `step` counts the generator's updates, a 0-d int64 tensor."""
+
+    generator: Player
+    critic: Player
+    step: Tensor
+
+
+class Batch(NamedTuple):
+    """All that one move of one player consumes.
+
+    real: raw examples, [B, C, H, W] uint8 or [B, D] float; latent: [B, Z];
+    view_real, view_fake: what the views drew for either side; critic_terms, generator_terms: what each term
+    of that player drew.
+    """
+
+    real: Tensor
+    latent: Tensor
+    view_real: Noise = ()
+    view_fake: Noise = ()
+    critic_terms: tuple[Noise, ...] = ()
+    generator_terms: tuple[Noise, ...] = ()
+
+
+class Round(NamedTuple):
+    """All that one round consumes: a batch for each critic step, one for the generator."""
+
+    critic: tuple[Batch, ...]
+    generator: Batch
+
+
+class Trace(NamedTuple):
+    """What one move leaves behind for the observers, still on the device.
+
+    loss: [] the player's whole objective; parts: its summands by name, each []; gradient_norm: [];
+    real, fake: the scores that the move saw, [B]; real is empty where the loss needs none.
+    """
+
+    loss: Tensor
+    parts: dict[str, Tensor]
+    gradient_norm: Tensor
+    real: Score
+    fake: Score
