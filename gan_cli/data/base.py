@@ -1,0 +1,156 @@
+"""What a data set is: a shape known at once, and a table of examples or a distribution to draw from."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Kind = Literal["image", "points"]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Finitely many examples: images uint8 [N, C, H, W], or points float [N, D] under the same name.
+
+    labels: [N], each an index into class_names, or -1 where an example has none.
+    """
+
+    images: NDArray[np.generic] | Tensor
+    labels: Labels | None = None
+    class_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the examples in bytes."""
+        return int(self.images.nbytes)
+
+
+class Distribution(ABC):
+    """A density on R^D that can be sampled and evaluated, with named modes.
+
+    modes: [M, D]; scale: [M], the standard deviation of each mode.
+    """
+
+    modes: Tensor
+    scale: Tensor
+
+    @abstractmethod
+    def sample(self, generator: torch.Generator, n: int) -> Tensor:
+        """`n` independent draws, [n, D], on the generator's device."""
+
+    @abstractmethod
+    def log_density(self, x: Tensor) -> Tensor:
+        """ln p(x) in nats: [..., D] -> [...]."""
+
+    @abstractmethod
+    def to(self, device: torch.device) -> Distribution:
+        """The same distribution with its tensors on `device`."""
+
+
+class Dataset(ABC):
+    """What `data=...` builds. Constructing one checks its arguments and reads nothing.
+
+    Subclasses are frozen dataclasses whose fields are the keys of their yaml.
+    """
+
+    kind: ClassVar[Kind]
+    default_steps: int
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example, known before anything is read: (C, H, W) or (D,)."""
+
+    @property
+    def pixel_range(self) -> tuple[float, float] | None:
+        """What the values 0 and 255 of a pixel become; None for points."""
+        return None
+
+    def preflight(self) -> None:  # noqa: B027 - most data sets have nothing to look for
+        """Look for the files, and download them where that is asked for and they are missing.
+
+        Raises InputError if they are not there afterwards.
+        """
+
+    @abstractmethod
+    def load(self) -> Table | Distribution:
+        """Read the examples, or build the distribution. Raises InputError where the files are damaged."""
+
+    def prepare(self, raw: Tensor) -> Tensor:
+        """Raw examples to what the critic sees; the identity for points. Pure, and safe under vmap."""
+        return raw
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet(Dataset):
+    """A set of square images.
+
+    size: height and width in pixels, to which every image is resized.
+    channels: 1 (grey) or 3 (RGB); images of the other sort are converted.
+    pixel_range: (low, high), the floats that 0 and 255 become. [-1, 1] goes with a tanh output, [0, 1] with a
+        sigmoid; [0.1, 0.9] is the unit in which the f-GAN paper's MNIST likelihoods come out.
+    default_steps: the updates of a run that sets no `steps`.
+    """
+
+    size: int = 32
+    channels: Literal[1, 3] = 3
+    pixel_range: tuple[float, float] = (-1.0, 1.0)
+    default_steps: int = 20000
+
+    kind: ClassVar[Kind] = "image"
+
+    def __post_init__(self) -> None:
+        at_least_one(size=self.size, default_steps=self.default_steps)
+        one_of("channels", self.channels, (1, 3))
+        bounds = tuple(float(value) for value in self.pixel_range)
+        if len(bounds) != 2 or not all(map(math.isfinite, bounds)) or bounds[0] >= bounds[1]:
+            raise ValueError(f"pixel_range must be two numbers, low < high, got {list(self.pixel_range)}")
+        object.__setattr__(self, "pixel_range", bounds)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W)."""
+        return (self.channels, self.size, self.size)
+
+    def prepare(self, raw: Tensor) -> Tensor:
+        """low + (high − low)·raw/255 in torch's default precision: uint8 [..., C, H, W] -> the same shape.
+
+        >>> FakeImages = type("FakeImages", (ImageSet,), {"load": lambda self: None})
+        >>> FakeImages(pixel_range=(0.0, 1.0)).prepare(torch.tensor([0, 51, 255], dtype=torch.uint8))
+        tensor([0.0000, 0.2000, 1.0000])
+        """
+        low, high = self.pixel_range
+        # One division instead of a product by (high − low)/255, which would miss 1 by a rounding error.
+        return raw / (255 / (high - low)) + low
+
+
+def at_least_one(**sizes: int) -> None:
+    """Raise ValueError unless every size is at least 1."""
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+
+
+def positive(**values: float) -> None:
+    """Raise ValueError unless every value is a finite number above 0."""
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a number above 0, got {value}")
+
+
+def one_of(name: str, value: object, options: Sequence[object]) -> None:
+    """Raise ValueError unless `value` is one of the options."""
+    if value not in options:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, options))}, got {value}")

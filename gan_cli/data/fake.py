@@ -1,0 +1,35 @@
+"""Images of noise: every pixel uniform, for tests and for measuring speed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gan_cli.data.base import ImageSet, Table, at_least_one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fake(ImageSet):
+    """`count` images of independent uniform pixels, labelled by `classes` classes, a function of `seed`."""
+
+    count: int = 512
+    classes: int = 10
+    seed: int = 0
+    size: int = 16
+    channels: Literal[1, 3] = 1
+    default_steps: int = 100
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least_one(count=self.count, classes=self.classes)
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
+
+    def load(self) -> Table:
+        """The images: uint8 [count, C, size, size]."""
+        random = np.random.default_rng(self.seed)
+        images = random.integers(0, 256, (self.count, *self.shape), dtype=np.uint8)
+        labels = random.integers(0, self.classes, self.count, dtype=np.int64)
+        return Table(images, labels, tuple(map(str, range(self.classes))))

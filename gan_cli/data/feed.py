@@ -1,0 +1,152 @@
+"""Batches by number: the same batch for the same seed and number, wherever the data lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import torch
+from numpy import memmap
+from torch import Tensor
+
+from gan_cli.data.base import Dataset, Distribution, Table
+from gan_cli.errors import InputError
+from gan_cli.streams import Streams
+
+MEBIBYTE = 1 << 20
+
+
+class Order:
+    """The endless sequence of indices into N examples: permutation after permutation, epoch e's by (seed, e).
+
+    It is drawn on the CPU, so that it does not depend on the run's device, and kept on `device`.
+    """
+
+    def __init__(self, seed: int, count: int, device: torch.device):
+        self.count = count
+        self.device = device
+        self._streams = Streams(seed, torch.device("cpu"))
+        self._epochs: dict[int, Tensor] = {}
+
+    def slice(self, start: int, length: int) -> Tensor:
+        """The indices at positions start … start + length − 1: int64 [length]."""
+        first, last = start // self.count, (start + length - 1) // self.count
+        for epoch in [old for old in self._epochs if not first <= old <= last]:
+            del self._epochs[epoch]
+        offset = start - first * self.count
+        if first == last:
+            return self._epoch(first)[offset : offset + length]
+        return torch.cat([self._epoch(e) for e in range(first, last + 1)])[offset : offset + length]
+
+    def _epoch(self, epoch: int) -> Tensor:
+        if epoch not in self._epochs:
+            order = torch.randperm(self.count, generator=self._streams.at("order", epoch))
+            self._epochs[epoch] = order.to(self.device)
+        return self._epochs[epoch]
+
+
+class Feed:
+    """Hands out raw batches of a data set by number, on `device`.
+
+    Batch n of a table holds the examples at positions n·B … n·B + B − 1 of its `Order`: none twice within an
+    epoch, and a batch may reach into the next ones. Batch n of a distribution is drawn from stream "data", n.
+    A table of at most `budget_mb` MiB lives on the device. A larger one stays where it is, on disk if it is
+    mapped from there, and a thread gathers the batches that come next; they are the same batches.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        streams: Streams,
+        device: torch.device,
+        budget_mb: float = 1024,
+    ):
+        self.data: Table | Distribution = dataset.load()
+        self.batch_size = batch_size
+        self._prefetch: Prefetch | None = None
+        self._batch = self._source(streams, device, budget_mb)
+
+    def batch(self, number: int) -> Tensor:
+        """Raw batch `number` = 0, 1, 2, …: uint8 [B, C, H, W] or float [B, D].
+
+        What goes wrong in the thread is raised here.
+        """
+        return self._batch(number)
+
+    def __enter__(self) -> Feed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread, if there is one. Closing twice is fine."""
+        if self._prefetch is not None:
+            self._prefetch.close()
+
+    def _source(self, streams: Streams, device: torch.device, budget_mb: float) -> Callable[[int], Tensor]:
+        size = self.batch_size
+        if isinstance(self.data, Distribution):
+            distribution = self.data.to(device)
+            return lambda number: distribution.sample(streams.at("data", number), size)
+        if not len(self.data):
+            raise InputError("the data set holds no examples")
+        rows = torch.as_tensor(self.data.images)
+        if self.data.nbytes <= budget_mb * MEBIBYTE:
+            order = Order(streams.seed, len(rows), device)
+            # From mapped memory this is the one read of the file.
+            here = rows.to(device, copy=device.type == "cpu" and isinstance(self.data.images, memmap))
+            return lambda number: here.index_select(0, order.slice(number * size, size))
+        order = Order(streams.seed, len(rows), torch.device("cpu"))
+        self._prefetch = Prefetch(rows, lambda number: order.slice(number * size, size), size, device)
+        return self._prefetch.batch
+
+
+class Prefetch:
+    """Gathers rows of a table in a thread of its own, a few batches ahead of the last one asked for.
+
+    Batch k is gathered into slot k mod S, page-locked for a GPU, and copied from there without waiting. The
+    one thread works in order, at most S − 2 batches ahead, so a slot is free when it comes round again:
+    only the copy out of it may still be under way, and is waited for.
+    """
+
+    AHEAD = 3
+
+    def __init__(self, rows: Tensor, index: Callable[[int], Tensor], batch_size: int, device: torch.device):
+        self._rows, self._index, self._device = rows, index, device
+        cuda = device.type == "cuda"
+        shape = (self.AHEAD + 2, batch_size, *rows.shape[1:])
+        self._slots = torch.empty(shape, dtype=rows.dtype, pin_memory=cuda)
+        self._copied = [torch.cuda.Event() if cuda else None for _ in self._slots]
+        self._pending: dict[int, Future[Tensor]] = {}
+        self._pool = ThreadPoolExecutor(1, "prefetch")
+
+    def batch(self, number: int) -> Tensor:
+        """Batch `number` on the device. Asking in ascending order is fast, any other order is right too."""
+        window = range(number, number + self.AHEAD + 1)
+        for old in [n for n in self._pending if n not in window]:
+            self._pending.pop(old).cancel()
+        for new in window:
+            if new not in self._pending:
+                self._submit(new)
+        slot = self._pending.pop(number).result()
+        batch = slot.to(self._device, non_blocking=True, copy=True)
+        event = self._copied[number % len(self._slots)]
+        if event is not None:
+            event.record()
+        return batch
+
+    def close(self) -> None:
+        """Drop what is not gathered yet, and wait for the thread to end."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _submit(self, number: int) -> None:
+        event = self._copied[number % len(self._slots)]
+        if event is not None:
+            event.synchronize()
+        self._pending[number] = self._pool.submit(self._gather, number)
+
+    def _gather(self, number: int) -> Tensor:
+        slot = self._slots[number % len(self._slots)]
+        return torch.index_select(self._rows, 0, self._index(number), out=slot)

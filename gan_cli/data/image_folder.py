@@ -1,0 +1,40 @@
+"""Any folder or archive of images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gan_cli.data.archives import open_source
+from gan_cli.data.decoded import DecodedSet
+from gan_cli.data.sources import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFolder(DecodedSet):
+    """The images below the folder `root`, however deep, or in the archive `root` (.tar.xz, .zip, …).
+
+    subfolder: only images below this folder of it. Labels are the first folder level on which images differ.
+    """
+
+    subfolder: str | None = None
+
+    def title(self) -> str:
+        below = f" below data.subfolder={self.subfolder}" if self.subfolder else ""
+        return f"data.root={self.root}{below}"
+
+    def stem(self) -> str:
+        return Path(self.root).name.split(".")[0]
+
+    def home(self) -> Path:
+        return Path(self.root).parent
+
+    def source(self) -> Source:
+        return open_source(Path(self.root), self._wanted)
+
+    def _options(self) -> Any:
+        return self.subfolder
+
+    def _wanted(self, name: str) -> bool:
+        return not self.subfolder or name.startswith(self.subfolder.strip("/") + "/")

@@ -1,0 +1,159 @@
+"""Mixtures of isotropic Gaussians: the ring and the grid of the mode-collapse papers, and one on the line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gan_cli.data.base import Dataset, Distribution, Kind, at_least_one, positive
+
+
+@dataclass(frozen=True)
+class GaussianMixture(Distribution):
+    """p(x) = Σ_m w_m N(x; μ_m, s_m²·I). weights w: [M], summing to 1; modes μ: [M, D]; scale s: [M]."""
+
+    weights: Tensor
+    modes: Tensor
+    scale: Tensor
+
+    def sample(self, generator: torch.Generator, n: int) -> Tensor:
+        """μ_k + s_k·ε with k ~ w and ε ~ N(0, I): [n, D]."""
+        device = generator.device
+        # The inverse of the cumulative weights: torch.multinomial would read them on the host.
+        uniform = torch.rand(n, generator=generator, device=device)
+        cumulative = self.weights.to(device).cumsum(0)[:-1]
+        mode = torch.bucketize(uniform, cumulative, right=True)
+        noise = torch.randn(n, self.modes.shape[1], generator=generator, device=device)
+        return self.modes.to(device)[mode] + self.scale.to(device)[mode, None] * noise
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """ln Σ_m w_m (2π s_m²)^(−D/2) exp(−|x − μ_m|²/(2 s_m²)): [..., D] -> [...], in the precision of x.
+
+        >>> normal = GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1))
+        >>> round(normal.log_density(torch.zeros(2)).exp().item() * 2 * math.pi, 5)
+        1.0
+        """
+        weights, modes, scale = (t.to(x) for t in (self.weights, self.modes, self.scale))
+        square = (x[..., None, :] - modes).square().sum(-1)
+        log_norm = -modes.shape[1] * (scale.log() + 0.5 * math.log(2 * math.pi))
+        return torch.logsumexp(weights.log() + log_norm - square / (2 * scale.square()), dim=-1)
+
+    def to(self, device: torch.device) -> GaussianMixture:
+        return GaussianMixture(self.weights.to(device), self.modes.to(device), self.scale.to(device))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mixture(Dataset):
+    """What the mixtures share."""
+
+    default_steps: int = 5000
+
+    kind: ClassVar[Kind] = "points"
+
+
+def _mixture(
+    modes: Sequence[Sequence[float]], stds: Sequence[float], weights: Sequence[float]
+) -> Distribution:
+    w, centres, scale = (torch.tensor(t, dtype=torch.float64) for t in (weights, modes, stds))
+    return GaussianMixture((w / w.sum()).float(), centres.float(), scale.float())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ring(_Mixture):
+    """`modes` equally likely Gaussians of deviation `std` on a circle of radius `radius`, one at angle 0.
+
+    The defaults are the eight modes of Metz et al., Unrolled Generative Adversarial Networks.
+    """
+
+    modes: int = 8
+    radius: float = 2.0
+    std: float = 0.02
+
+    def __post_init__(self) -> None:
+        at_least_one(modes=self.modes, default_steps=self.default_steps)
+        positive(radius=self.radius, std=self.std)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(2,)."""
+        return (2,)
+
+    def load(self) -> Distribution:
+        """The ring as a distribution.
+
+        >>> Ring(modes=4, radius=1.0).load().modes.round()
+        tensor([[ 1.,  0.], [ 0.,  1.], [-1.,  0.], [-0., -1.]])
+        """
+        angles = [2 * math.pi * k / self.modes for k in range(self.modes)]
+        centres = [[self.radius * math.cos(a), self.radius * math.sin(a)] for a in angles]
+        return _mixture(centres, [self.std] * self.modes, [1.0] * self.modes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(_Mixture):
+    """`side`² equally likely Gaussians of deviation `std` on a square grid around 0, `spacing` apart.
+
+    The defaults are the 25 modes that Srivastava et al., VEEGAN, and Lin et al., PacGAN, count.
+    """
+
+    side: int = 5
+    spacing: float = 2.0
+    std: float = 0.05
+    default_steps: int = 10000
+
+    def __post_init__(self) -> None:
+        at_least_one(side=self.side, default_steps=self.default_steps)
+        positive(spacing=self.spacing, std=self.std)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(2,)."""
+        return (2,)
+
+    def load(self) -> Distribution:
+        """The grid as a distribution, its modes row by row."""
+        ticks = [self.spacing * (k - (self.side - 1) / 2) for k in range(self.side)]
+        count = self.side**2
+        return _mixture([[x, y] for y in ticks for x in ticks], [self.std] * count, [1.0] * count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture1D(_Mixture):
+    """Σ_m w_m N(means_m, stds_m²) on the line, w proportional to `weights`.
+
+    The default, 0.33·N(−1, 0.065) + 0.67·N(2, 2) with variances in brackets, is the target that reproduces
+    the optima of the univariate experiment of Nowozin et al., f-GAN.
+    """
+
+    weights: tuple[float, ...] = (0.33, 0.67)
+    means: tuple[float, ...] = (-1.0, 2.0)
+    stds: tuple[float, ...] = (math.sqrt(0.065), math.sqrt(2.0))
+    default_steps: int = 3000
+
+    def __post_init__(self) -> None:
+        at_least_one(default_steps=self.default_steps)
+        for name in ("weights", "means", "stds"):
+            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+        if not self.weights:
+            raise ValueError("weights must hold at least one number, got []")
+        for name, values in (("means", self.means), ("stds", self.stds)):
+            if len(values) != len(self.weights):
+                raise ValueError(f"{name} must be as many as weights, {len(self.weights)}, got {len(values)}")
+        for weight, std in zip(self.weights, self.stds, strict=True):
+            positive(weights=weight, stds=std)
+        if not all(map(math.isfinite, self.means)):
+            raise ValueError(f"means must be finite numbers, got {list(self.means)}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(1,)."""
+        return (1,)
+
+    def load(self) -> Distribution:
+        """The mixture as a distribution."""
+        return _mixture([[mean] for mean in self.means], self.stds, self.weights)
