@@ -14,6 +14,8 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from gan_cli.calculus import eager, functional
+from gan_cli.compiled import CompiledGame
 from gan_cli.data.base import Dataset
 from gan_cli.dynamics import Unrolled
 from gan_cli.errors import InputError
@@ -62,7 +64,8 @@ def build(cfg: DictConfig) -> Experiment:
     for wrap in tricks.wrappers:
         loss = wrap(loss)
     dtype = _DTYPES[cfg.runtime.precision]
-    game = Game(
+    compiled = cfg.runtime.compile == "on"
+    game = (CompiledGame if compiled else Game)(
         generator=_side(cfg, "generator", dataset, tricks, dtype),
         critic=_side(cfg, "critic", dataset, tricks, dtype),
         loss=loss,
@@ -72,6 +75,7 @@ def build(cfg: DictConfig) -> Experiment:
         view=compose(*tricks.views),
         critic_steps=cfg.critic_steps,
         unroll=tricks.unroll,
+        calculus=functional if compiled else eager,
         dtype=dtype,
     )
     check(game)
@@ -148,7 +152,8 @@ def _sort(cfg: DictConfig) -> Tricks:
 
 
 def _wrap(key: str, node: DictConfig, loss: Loss) -> Loss:
-    wrapped: Loss = _make(key, node, loss=loss)
+    # Not as an argument of instantiate, which would take a dataclass for a config.
+    wrapped: Loss = _named(key, _make(key, node, _partial_=True), loss)
     return wrapped
 
 

@@ -33,9 +33,9 @@ def train(
 ) -> tuple[State, Outcome]:
     """Play rounds run.start_step … run.steps − 1 from `state`, or fewer if `stop` says so.
 
-    Every observer's `finish` is called however the loop ends, and the first error is raised after that.
+    Every observer's `finish` is called however the loop ends; the first error is the one that is raised.
     """
-    step, outcome = run.start_step, "failed"
+    step = run.start_step
     try:
         for observer in observers:
             observer.start(run, state)
@@ -47,19 +47,21 @@ def train(
             step += 1
             for observer in observers:
                 observer.after(step, state, traces)
-        outcome = "done" if step >= run.steps else "stopped"
-    finally:
-        _finish(observers, step, state, outcome)
+    except BaseException:
+        _finish(observers, step, state, "failed")
+        raise
+    outcome: Outcome = "done" if step >= run.steps else "stopped"
+    if errors := _finish(observers, step, state, outcome):
+        raise errors[0]
     return state, outcome
 
 
-def _finish(observers: Sequence[Observer], step: int, state: State, outcome: Outcome) -> None:
+def _finish(observers: Sequence[Observer], step: int, state: State, outcome: Outcome) -> list[Exception]:
     """Tell all observers of the end; an error of one does not keep the others from theirs."""
     errors = []
     for observer in observers:
         try:
             observer.finish(step, state, outcome)
-        except Exception as error:  # noqa: BLE001 (raised below)
+        except Exception as error:  # noqa: BLE001 - the caller raises the first
             errors.append(error)
-    if errors:
-        raise errors[0]
+    return errors

@@ -1,0 +1,1 @@
+"""Measures of a generator: pure functions of samples."""

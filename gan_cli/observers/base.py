@@ -1,0 +1,91 @@
+"""What watches a run: it is told of every step, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from gan_cli.streams import Streams
+from gan_cli.types import Round, State, Trace
+
+if TYPE_CHECKING:
+    from gan_cli.data.base import Dataset, Distribution, Table
+    from gan_cli.losses.base import Loss
+
+Outcome = Literal["done", "stopped", "failed"]
+
+
+class Learner(Protocol):
+    """The part of a learner that observers call."""
+
+    @property
+    def loss(self) -> Loss: ...
+    def play(self, state: State, batches: Round, /) -> tuple[State, dict[str, Trace]]: ...
+    def measure(self, traces: dict[str, Trace], /) -> dict[str, Tensor]: ...
+    def sample(self, state: State, latent: Tensor, /) -> Tensor: ...
+    def latents(self, generator: torch.Generator, n: int, /) -> Tensor: ...
+    def score(self, state: State, x: Tensor, /) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How often what is done, in generator updates; 0 is never. `keep_checkpoints` is how many stay."""
+
+    log_every: int = 50
+    sample_every: int = 500
+    checkpoint_every: int = 1000
+    evaluate_every: int = 1000
+    keep_checkpoints: int = 3
+    watchdog: Literal["warn", "stop", "off"] = "stop"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every observer may know: the run's folder, its learner and data, and what it was asked to do.
+
+    `start_step` is 0, or the step of the checkpoint that the run goes on from. `config_yaml` is the resolved
+    config as text, `config` the same as plain containers.
+    """
+
+    folder: Path
+    learner: Learner
+    dataset: Dataset
+    data: Table | Distribution
+    streams: Streams
+    seed: int
+    steps: int
+    settings: Settings
+    device: torch.device
+    config_yaml: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    start_step: int = 0
+
+    def due(self, every: int, step: int) -> bool:
+        """Whether something done every `every` steps is due: at its multiples and after the last step."""
+        return every > 0 and (step % every == 0 or step == self.steps)
+
+
+class Observer:
+    """Told of a run's steps in order. The empty methods are the identity: override what is needed.
+
+    A step's number is how many updates of the generator are done once it has ended: the first is step 1,
+    in `before` as in `after`. An observer reads tensors on the host only at multiples of its own interval.
+    A GanTrainError raised in `start`, `before` or `after` ends the run with outcome "failed".
+    """
+
+    def start(self, run: Run, state: State) -> None:
+        """Before the first step of this process; `state` is that of step `run.start_step`."""
+
+    def before(self, step: int, state: State, batches: Round) -> None:
+        """Before step `step` is played from `state` with `batches`."""
+
+    def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
+        """After step `step`, which led to `state` and left `traces`."""
+
+    def finish(self, step: int, state: State, outcome: Outcome) -> None:
+        """When the run ends, however it does; `step` is the last that ended, `state` the state after it."""

@@ -1,0 +1,65 @@
+"""Generated images, to look at: the same latents at every step, the real thing once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gan_cli.observers.base import Learner, Observer, Run
+from gan_cli.observers.canvas import grid_side, image_grid
+from gan_cli.observers.examples import generate, latent_examples, real_examples
+from gan_cli.observers.recorder import Recorder
+from gan_cli.types import State, Trace
+
+_ROWS, _COLUMNS = 8, 10
+
+
+class ImagePictures(Observer):
+    """A grid from fixed latents and rows of interpolation every `sample_every` steps, real images once."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def start(self, run: Run, state: State) -> None:
+        self._run = run
+        self._range = run.dataset.pixel_range or (0.0, 1.0)
+        self._side = grid_side(run.dataset.shape)
+        self._latent = latent_examples(run, self._side**2, "samples")
+        start, end = latent_examples(run, 2 * min(_ROWS, self._side), "interpolation").chunk(2)
+        self._path = interpolate(start, end, _COLUMNS, prior_of(run.learner)).flatten(0, 1)
+        real = real_examples(run, self._side**2, "samples/real")
+        self._recorder.picture("real", None, image_grid(real, self._side, self._range))
+
+    def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
+        if self._run.due(self._run.settings.sample_every, step):
+            with self._recorder.aside():
+                self._draw("samples", step, state, self._latent, self._side)
+                self._draw("interpolation", step, state, self._path, _COLUMNS)
+
+    def _draw(self, name: str, step: int, state: State, latent: Tensor, columns: int) -> None:
+        images = generate(self._run, state, latent)
+        self._recorder.picture(name, step, image_grid(images, columns, self._range))
+
+
+def prior_of(learner: Learner) -> str:
+    """The kind of the learner's prior, "normal" or "uniform"; normal where it does not say."""
+    return str(getattr(getattr(learner, "prior", None), "kind", "normal"))
+
+
+def interpolate(start: Tensor, end: Tensor, count: int, prior: str) -> Tensor:
+    """`count` latents from each start to its end, both included: [R, Z], [R, Z] -> [R, count, Z].
+
+    A normal prior takes the great circle, (sin((1−t)ω)·a + sin(tω)·b)/sin ω with ω the angle between a and b
+    (White 2016, Sampling Generative Networks, §2.1): the middle of a straight line would be much shorter than
+    any draw. A uniform prior takes the straight line, which stays in the cube.
+    """
+    t = torch.linspace(0, 1, count, dtype=start.dtype, device=start.device)[:, None]
+    a, b = start[:, None], end[:, None]
+    if prior == "uniform":
+        return (1 - t) * a + t * b
+    omega = torch.acos(torch.cosine_similarity(a, b, dim=-1).clamp(-1, 1))[..., None]
+    # Where both point the same way, or the opposite, there is no great circle to choose: the straight line.
+    straight = omega.sin() < 1e-4
+    safe = torch.where(straight, torch.ones_like(omega), omega)
+    arc = (((1 - t) * safe).sin() * a + (t * safe).sin() * b) / safe.sin()
+    return torch.where(straight, (1 - t) * a + t * b, arc)

@@ -1,0 +1,190 @@
+"""The watchdog: stops a run whose numbers are no longer finite, and names what went bad first.
+
+A round is a pure function of (state, batches). So nothing has to be looked at closely while all is well: the
+watchdog looks at four numbers a step, keeps a state from before and the batches since, and when one of the
+numbers is bad it plays those rounds again and looks at everything.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gan_cli import checkpoint
+from gan_cli.errors import RunError
+from gan_cli.observers.base import Learner, Observer, Run
+from gan_cli.observers.logfile import LOGGER
+from gan_cli.types import Round, State, Trace
+
+_MOST_ROUNDS, _MOST_BYTES = 50, 2**28
+"""How many rounds lie at most between two checks where not every step is read, and their size in bytes."""
+
+
+@dataclass
+class _Tape:
+    """The state before some rounds, and the rounds."""
+
+    state: State | None = None
+    rounds: list[Round] = field(default_factory=list)
+
+    def add(self, state: State, batches: Round) -> None:
+        if self.state is None:
+            self.state = state
+        self.rounds.append(batches)
+
+
+class Watchdog(Observer):
+    """Checks losses and gradient norms; on the CPU at each step, else before the host reads anything.
+
+    `stop` raises RunError with one line that names the first bad term or tensor and its step; `warn` logs
+    that line once for each new cause and lets the run go on; `off` looks at nothing. `cause` is the last.
+    """
+
+    def __init__(self) -> None:
+        self.cause: str | None = None
+        self._seen: set[str] = set()
+        self._numbers: list[tuple[str, Tensor]] = []
+        self._older, self._tape = _Tape(), _Tape()
+
+    def start(self, run: Run, state: State) -> None:
+        self._run = run
+        settings = run.settings
+        self._off = settings.watchdog == "off"
+        self._most = 1 if run.device.type == "cpu" else 0
+        # A check comes before anything else that is due, so that nothing bad is ever written.
+        self._due = (
+            settings.log_every,
+            settings.sample_every,
+            settings.checkpoint_every,
+            settings.evaluate_every,
+        )
+
+    def before(self, step: int, state: State, batches: Round) -> None:
+        if self._off:
+            return
+        if not self._most:
+            size = sum(tensor.nbytes for _, tensor in checkpoint.named(batches))
+            self._most = min(_MOST_ROUNDS, 1 + _MOST_BYTES // max(1, size))
+        self._tape.add(state, batches)
+
+    def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
+        if self._off:
+            return
+        for player, trace in traces.items():
+            self._numbers += [(f"{player} loss", trace.loss), (f"{player} gradient", trace.gradient_norm)]
+        if len(self._tape.rounds) >= self._most or any(self._run.due(every, step) for every in self._due):
+            self._check(step, traces)
+
+    def _check(self, step: int, traces: dict[str, Trace]) -> None:
+        numbers, self._numbers = self._numbers, []
+        bad = _bad(numbers)
+        if bad and bad not in self._seen:
+            self._seen.add(bad)
+            self._report(step, traces)
+        # What a good check has passed may still be the cause of the next bad one: a finite gradient can
+        # lead to parameters that are not. So one span more than the last is kept.
+        self._older, self._tape = self._tape, _Tape()
+
+    def _report(self, step: int, traces: dict[str, Trace]) -> None:
+        number, what = self._find(step) or (step, _in_traces(traces))
+        if what is None or what in self._seen:
+            return
+        self._seen.add(what)
+        self.cause = f"step {number}: {what}"
+        if self._run.settings.watchdog == "warn":
+            LOGGER.warning("%s", self.cause)
+            return
+        good = [n for n, _ in checkpoint.listed(self._run.folder)]
+        kept = (
+            f"the last good checkpoint is that of step {good[-1]}" if good else "there is no checkpoint yet"
+        )
+        raise RunError(f"{self.cause}; {kept}")
+
+    def _find(self, step: int) -> tuple[int, str | None] | None:
+        """Play the kept rounds again; the first step and thing that is not finite, or None if all is finite.
+
+        Nothing (None in the second place) is to be named where a state is bad from a cause already named.
+        """
+        rounds = self._older.rounds + self._tape.rounds
+        state = self._older.state if self._older.state is not None else self._tape.state
+        for number, batches in enumerate(rounds, start=step - len(rounds) + 1):
+            assert state is not None  # a tape with rounds has one
+            if (name := checkpoint.first_nonfinite(state)) is not None:
+                return number, None if self.cause else f"{name} is not finite before the step"
+            if found := examine(self._run.learner, state, batches):
+                return number, found
+            state, _ = self._run.learner.play(state, batches)
+        return None
+
+
+def examine(learner: Learner, state: State, batches: Round) -> str | None:
+    """The first thing that is not finite when one round is played from a state, in words; None if all is.
+
+    The round is played with one critic batch, then two, …, so that the critic's moves are seen one by one.
+    """
+    moves = len(batches.critic)
+    for move in range(1, moves + 1):
+        after, traces = learner.play(state, batches._replace(critic=batches.critic[:move]))
+        where = f" in critic move {move} of {moves}" if moves > 1 else ""
+        players = ("critic",) if move < moves else tuple(traces)
+        for player in players:
+            if found := _in_move(player, traces[player], after):
+                return found + (where if player == "critic" else "")
+    return None
+
+
+def _in_traces(traces: dict[str, Trace]) -> str:
+    found = (_in_trace(player, trace) for player, trace in traces.items())
+    return next(filter(None, found), "a gradient norm is not finite")
+
+
+def _in_trace(player: str, trace: Trace) -> str | None:
+    """The first bad number of a move, in the order in which they are computed."""
+    for scores, what in ((trace.real, "real"), (trace.fake, "generated")):
+        if word := _word(scores):
+            return f"the critic's score of {what} examples in the {player}'s move is {word}"
+    for name, part in trace.parts.items():
+        if word := _word(part):
+            return f"{player} loss is {word}" if name == "main" else f"{player} term '{name}' is {word}"
+    if word := _word(trace.loss):
+        return f"{player} loss is {word}"
+    return None
+
+
+def _in_move(player: str, trace: Trace, after: State) -> str | None:
+    if found := _in_trace(player, trace):
+        return found
+    values = {name: t for name, t in checkpoint.named(after) if name.startswith(f"{player}/")}
+    bad = {name: word for name, t in values.items() if (word := _word(t))}
+    if word := _word(trace.gradient_norm):
+        params, bad_params = (
+            [n for n in names if n.startswith(f"{player}/params/")] for names in (values, bad)
+        )
+        # A step on the whole gradient, as clipping by its norm, spreads what is bad: then no tensor is named.
+        if 0 < len(bad_params) < len(params):
+            return f"gradient of {bad_params[0].replace('/params/', '/')} is {word}"
+        return f"gradient norm of {player} is {word}"
+    for name, word in bad.items():
+        return f"{name} is {word} after the update, from a finite gradient"
+    return None
+
+
+def _bad(numbers: list[tuple[str, Tensor]]) -> str:
+    """The names of those that are not finite, joined; empty if all are finite."""
+    if len(numbers) > 8:  # of many steps: one transfer
+        finite = torch.stack([n.reshape(()) for _, n in numbers]).isfinite().tolist()
+    else:
+        finite = [math.isfinite(n.item()) for _, n in numbers]
+    return ",".join(sorted({name for (name, _), good in zip(numbers, finite, strict=True) if not good}))
+
+
+def _word(value: Tensor) -> str | None:
+    """The word "nan", "inf" or "-inf" if the tensor holds such, the first of these; else None."""
+    if not value.is_floating_point() or bool(value.isfinite().all()):
+        return None
+    if bool(value.isnan().any()):
+        return "nan"
+    return "inf" if bool(value.isposinf().any()) else "-inf"

@@ -1,0 +1,58 @@
+"""From an experiment to a finished run folder: load, start or go on, train."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from gan_cli import checkpoint
+from gan_cli.build import Experiment
+from gan_cli.data.feed import Feed
+from gan_cli.loop import train
+from gan_cli.observers.defaults import default_observers
+from gan_cli.observers.base import Outcome, Run
+from gan_cli.streams import Streams
+
+_LOG = logging.getLogger("gan_cli")
+
+
+def run(
+    experiment: Experiment, folder: Path, resume: bool = False, stop: Callable[[], bool] = lambda: False
+) -> tuple[int, Outcome]:
+    """Train in `folder`, from the last good checkpoint there if `resume`; how many steps are done, and how it ended.
+
+    Raises InputError for data that cannot be read and RunError for a run that fails on its way.
+    """
+    if experiment.threads:
+        torch.set_num_threads(experiment.threads)
+    learner, device = experiment.game, experiment.device
+    streams = Streams(experiment.seed, device)
+    state, start = learner.init(experiment.seed, device), 0
+    if resume:
+        found, skipped = checkpoint.latest_good(folder)
+        for line in skipped:
+            _LOG.warning("%s; going back to the one before", line)
+        if found is None:
+            _LOG.warning("no checkpoint in %s: starting from step 0", folder)
+        else:
+            state, start = checkpoint.restore(state, found.tensors), found.step
+    with Feed(experiment.dataset, experiment.game.batch_size, streams, device) as feed:
+        description = Run(
+            folder=folder,
+            learner=learner,
+            dataset=experiment.dataset,
+            data=feed.data,
+            streams=streams,
+            seed=experiment.seed,
+            steps=experiment.steps,
+            settings=experiment.settings,
+            device=device,
+            config_yaml=experiment.config_yaml,
+            config=experiment.config,
+            start_step=start,
+        )
+        state, outcome = train(learner, feed, state, description, default_observers(description), stop)
+    return int(state.step), outcome
