@@ -1,0 +1,1 @@
+"""The config files of gan-train; installed as the package gan_cli.configs."""

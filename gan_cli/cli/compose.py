@@ -1,0 +1,238 @@
+"""Composing the config of every job that a command line stands for, and refusing what is wrong in it.
+
+Hydra composes once more when it runs the jobs. Doing it before lets every job of a sweep be refused before
+the first one starts, and before a folder is made.
+"""
+
+from __future__ import annotations
+
+import secrets
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from gan_cli.cli import overrides, refusals
+from gan_cli.cli.request import Request
+from gan_cli.errors import InputError
+from gan_cli.schema import TARGET, check
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: its overrides and its checked config in plain containers."""
+
+    overrides: list[str]
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a command line, and its overrides as Hydra is to have them."""
+
+    overrides: list[str]
+    jobs: list[Job]
+    multirun: bool
+
+
+def register_resolvers() -> None:
+    """Make `${run_label:name}` known: eight random hex digits after the name, the same within one config."""
+
+    def label(name: object = None) -> str:
+        word = "".join(c if c.isalnum() or c in "._-" else "_" for c in str(name or ""))
+        return f"{word}-{secrets.token_hex(4)}".lstrip("-.")
+
+    OmegaConf.register_new_resolver("run_label", label, use_cache=True, replace=True)
+
+
+def plan(request: Request) -> Plan:
+    """Compose and check every job of the request. Raises InputError for the first thing that is wrong."""
+    register_resolvers()
+    with _hydra(request) as hydra:
+        composer = Composer(hydra.config_loader, request)
+        lines = overrides.read(request.overrides, composer.options)
+        parsed = OverridesParser.create().parse_overrides(lines)
+        fixed = [line for line, p in zip(lines, parsed, strict=True) if not p.is_sweep_override()]
+        swept = [line for line, p in zip(lines, parsed, strict=True) if p.is_sweep_override()]
+        config = composer.compose(fixed)
+        multirun = request.multirun or config.hydra.mode == RunMode.MULTIRUN
+        for line in swept:
+            if line.startswith("hydra"):
+                raise InputError(f"{line}: a sweep goes over the run's settings, not over Hydra's own")
+        if not multirun:
+            if swept:
+                raise InputError(
+                    f"{swept[0]} stands for several runs: add --multirun, or write a list as [a,b]"
+                )
+            return Plan(lines, [composer.job(fixed, config)], multirun)
+        jobs = [composer.job(job) for job in _sweep(config, lines, fixed)]
+        if not jobs:
+            raise InputError(f"{' '.join(swept)} stands for no run at all")
+        return Plan(lines, jobs, multirun)
+
+
+def _sweep(config: DictConfig, lines: list[str], fixed: list[str]) -> Sequence[list[str]]:
+    """The overrides of each job; of a sweeper that chooses as it goes, only what all have in common."""
+    sweeper = config.hydra.sweeper
+    if sweeper.get("_target_") != f"{BasicSweeper.__module__}.{BasicSweeper.__name__}":
+        return [fixed]
+    params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    parsed = OverridesParser.create().parse_overrides([*params, *lines])
+    for override in parsed:
+        if override.is_interval_sweep():
+            raise InputError(
+                f"{override.input_line}: an interval has no list of values; name them, or use range()"
+            )
+    return BasicSweeper.split_arguments(parsed, None)[0]
+
+
+@contextmanager
+def _hydra(request: Request) -> Iterator[Hydra]:
+    """Hydra as its own main() sets it up, for the length of the block."""
+    path = create_config_search_path(str(request.config_path))
+    if request.config_dir is not None:
+        anchor = SearchPathQuery(provider="schema")
+        path.prepend(provider="command-line", path=f"file://{request.config_dir}", anchor=anchor)
+    GlobalHydra.instance().clear()
+    try:
+        with warnings.catch_warnings():
+            # Hydra only warns of a search path that is not there; the options in it would then be missing.
+            warnings.filterwarnings("error", message=".*is not available")
+            yield Hydra.create_main_hydra2(task_name="gan-train", config_search_path=path)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+class Composer:
+    """Composes lists of overrides with one loader."""
+
+    def __init__(self, loader: Any, request: Request) -> None:
+        self.loader: ConfigLoaderImpl = loader
+        self.name = request.config_name
+        self.hydra_lines = [line for line in request.overrides if line.startswith("hydra.searchpath")]
+        with refusals.one_line():
+            files = self.loader._parse_overrides_and_create_caching_repo(self.name, self.hydra_lines)[1]
+        groups = [group for group in _inside(files, "") if group != "hydra"]
+        self.options = overrides.groups_of({group: _options(files, group) for group in groups})
+
+    def compose(self, lines: Sequence[str]) -> DictConfig:
+        """The config with Hydra's own node. Raises InputError."""
+        with refusals.one_line(lambda: self._blame(lines)):
+            return self.loader.load_configuration(self.name, list(lines), RunMode.RUN)
+
+    def job(self, lines: list[str], config: DictConfig | None = None) -> Job:
+        """The checked job of these overrides. Raises InputError."""
+        config = self.compose(lines) if config is None else config
+        self._refuse_strangers(lines, config)
+        return Job(list(lines), check(plain(config)))
+
+    def _choices(self, lines: Sequence[str], config: DictConfig) -> list[str]:
+        """The overrides that choose the same options without naming an experiment or a value."""
+        tree = self.loader.compute_defaults_list(self.name, list(lines), RunMode.RUN).defaults
+        tricks = [d.config_path for d in tree if d.parent == self.name and d.config_path]
+        many = overrides.MANY
+        chosen = [path.split("/", 1)[1] for path in tricks if path.startswith(f"{many}/")]
+        single = {k: v for k, v in config.hydra.runtime.choices.items() if k in self.options and k != many}
+        lines = [f"{group}={name}" for group, name in single.items() if group != "experiment" and name]
+        return [*lines, f"{many}=[{','.join(chosen)}]", *self.hydra_lines]
+
+    def _refuse_strangers(self, lines: list[str], config: DictConfig) -> None:
+        """Refuse keys that an experiment or a `+` brought in and no option of the groups has."""
+        if config.hydra.runtime.choices.get("experiment") is None and not any(
+            x.startswith("+") for x in lines
+        ):
+            return
+        base = self.compose(self._choices(lines, config))
+        given = any(line.startswith(f"{overrides.MANY}=") for line in lines)
+        refusals.strangers(config, base, self.options, tricks_chosen=given)
+
+    def _blame(self, lines: Sequence[str]) -> str | None:
+        """What is wrong with the first override whose key is not in the config that the others make."""
+        parsed = OverridesParser.create().parse_overrides(list(lines))
+        in_groups = [o for o in parsed if o.key_or_group in self.options or "/" in o.key_or_group]
+        base = self.loader.load_configuration(self.name, [str(o.input_line) for o in in_groups], RunMode.RUN)
+        for override in parsed:
+            if override in in_groups or override.is_force_add():
+                continue
+            line, key = str(override.input_line), override.key_or_group
+            found = overrides.unknown(key, base, self.options)
+            if override.is_add():
+                found = None if found is not None else f"{key} is there already; write {line[1:]}"
+            if found is not None:
+                return f"{line}: {found}"
+        return None
+
+
+def _inside(files: CachingConfigRepository, group: str) -> list[str]:
+    found = files.get_group_options(group, ObjectType.GROUP)
+    return [name for name in found if not name.startswith(("_", "."))]
+
+
+def _options(files: CachingConfigRepository, group: str) -> list[str]:
+    names = list(files.get_group_options(group, ObjectType.CONFIG))
+    for inner in _inside(files, group):
+        names += [f"{inner}/{name}" for name in _options(files, f"{group}/{inner}")]
+    return sorted(set(names))
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The job's config without Hydra's node, resolved, in plain containers. Raises InputError."""
+    with _hydra_config(config), refusals.one_line():
+        job = config.copy()
+        with open_dict(job):
+            job.pop("hydra", None)
+        container = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
+        chosen = HydraConfig.get().runtime.choices.get("experiment")
+    return _keyed(container if chosen is None else _without_leftovers(container))
+
+
+def saved(file: Path) -> dict[str, Any]:
+    """The checked config of an earlier run, from its config.yaml."""
+    register_resolvers()
+    with refusals.one_line():
+        container = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
+    return check(_keyed(_without_leftovers(container)))
+
+
+@contextmanager
+def _hydra_config(config: DictConfig) -> Iterator[None]:
+    """Let `${hydra:...}` read the Hydra node of the config or, where it has none, of the job at work."""
+    hydra = HydraConfig.instance()
+    before = hydra.cfg
+    if "hydra" in config:
+        hydra.set_config(config)
+    try:
+        yield
+    finally:
+        hydra.cfg = before
+
+
+def _keyed(container: Any) -> dict[str, Any]:
+    return {str(key): value for key, value in container.items()}
+
+
+def _without_leftovers(container: Any) -> Any:
+    """The config without what an experiment set for tricks that the command line did not choose.
+
+    Where that is a mistake it was refused before, by `refusals.strangers`.
+    """
+    tricks = container.get(overrides.MANY)
+    if isinstance(tricks, dict):
+        kept = {name: node for name, node in tricks.items() if not isinstance(node, dict) or TARGET in node}
+        return container | {overrides.MANY: kept}
+    return container

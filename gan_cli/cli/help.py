@@ -1,0 +1,104 @@
+"""The text of `gan-train --help`, read from the schema and the config files: no hydra, no torch."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gan_cli.cli.folders import MAIN, options
+from gan_cli.schema import GROUPS, KEYS
+from gan_cli.values import show
+
+_WIDTH = 100
+
+_USAGE = """\
+gan-train: adversarial training from the command line
+
+usage: gan-train [group=option ...] [key=value ...] [flags]
+
+examples
+  gan-train                                           the default experiment, no download
+  gan-train model=dcgan loss=fgan_kl data=mnist       choose options
+  gan-train 'trick=[unrolled,instance_noise]' trick.unrolled.steps=10
+  gan-train --multirun loss=gan_ns,wgan seed=0,1,2    a sweep: six runs
+  gan-train resume=outputs/2026-01-31/12-00-00-ab12cd34 steps=20000
+"""
+
+_FLAGS = """\
+flags
+  --cfg job                 show the composed config and do not run it (--resolve: without ${...})
+  --multirun, -m            run every combination of the comma-separated values
+  --config-dir FOLDER       add your own config files
+  --info [defaults|...]     show where the config comes from
+  --shell-completion        eval "$(gan-train --shell-completion install=bash)"
+  --hydra-help              the flags and groups of Hydra, which runs the command line
+  --version
+"""
+
+
+def text(folders: Sequence[Path], words: Sequence[str] = ()) -> str:
+    """The help for the groups and options found in the folders, of which the first holds the main config.
+
+    words: groups whose options are to be described one by one; none of them: the whole help.
+    """
+    found = options(folders)
+    if named := [word for word in words if word in found]:
+        return "\n".join(line for group in named for line in _described(group, found[group], folders)) + "\n"
+    main: dict[str, Any] = yaml.safe_load((folders[0] / f"{MAIN}.yaml").read_text(encoding="utf-8"))
+    return "\n".join([_USAGE, *_groups(found, _chosen(main)), "", *_keys(main), "", _FLAGS])
+
+
+def _described(group: str, names: list[str], folders: Sequence[Path]) -> Iterator[str]:
+    """A group's options, each with the first comment of its file."""
+    yield f"{group}: {GROUPS.get(group, '')}".removesuffix(": ")
+    width = max(len(name) for name in names) + 2
+    for name in names:
+        file = next(path for folder in folders if (path := folder / group / f"{name}.yaml").is_file())
+        comments = (
+            line[1:].strip() for line in file.read_text(encoding="utf-8").splitlines() if line[:1] == "#"
+        )
+        first = next((comment for comment in comments if not comment.startswith("@package")), "")
+        yield from _wrapped(first, f"  {name:<{width}}", width + 2) or [f"  {name}"]
+
+
+def _chosen(main: dict[str, Any]) -> dict[str, Any]:
+    """The default option of each group."""
+    return {g: o for entry in main["defaults"] if isinstance(entry, dict) for g, o in entry.items()}
+
+
+def _groups(found: dict[str, list[str]], chosen: dict[str, Any]) -> list[str]:
+    lines = [
+        "groups (group=option; `gan-train --help loss` describes the options of one,",
+        "`gan-train --cfg job --package loss loss=fgan_kl` shows what an option sets)",
+    ]
+    for group in [*GROUPS, *sorted(set(found) - set(GROUPS))]:
+        default = f"default: {_word(chosen[group])}" if group in chosen else "not set"
+        lines.append(f"  {group}: {'; '.join(part for part in (GROUPS.get(group), default) if part)}")
+        lines += _wrapped(", ".join(found.get(group, [])) or "(no option yet)", "      ", 6)
+    return lines
+
+
+def _keys(main: dict[str, Any]) -> list[str]:
+    lines = ["keys (key=value; a group's own settings are reached as group.key=value)"]
+    for name, key in KEYS.items():
+        value = main.get(name)
+        computed = isinstance(value, str) and "${" in value
+        default = "" if computed else f"; default: {_word(value)}"
+        lines += _wrapped(f"{key.meaning} ({key.kind}{default})", f"  {name:<18}", 20)
+    return lines
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):  # yaml's bare on and off
+        return "on" if value else "off"
+    return value if isinstance(value, str) else show(value)
+
+
+def _wrapped(words: str, first: str, indent: int) -> list[str]:
+    return textwrap.wrap(
+        words, _WIDTH, initial_indent=first, subsequent_indent=" " * indent, break_on_hyphens=False
+    )

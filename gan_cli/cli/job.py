@@ -1,0 +1,154 @@
+"""One run, as Hydra starts it: build, train, and say where it is and how to go on with it."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shlex
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli.cli import report
+from gan_cli.cli.compose import plain, register_resolvers
+from gan_cli.cli.folders import MAIN, package_configs
+from gan_cli.cli.resume import shown
+from gan_cli.errors import InputError, RunError
+from gan_cli.schema import check
+
+LOG = "train.log"
+_failed: list[str] = []  # the sweep's jobs that failed in this process
+register_resolvers()  # here too, since a launcher's worker imports nothing else
+
+
+class Stop:
+    """Asks the loop to end after its current step once SIGINT or SIGTERM came; a second one ends at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __call__(self) -> bool:
+        return self.signal is not None
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+        print("stopping after this step; once more to stop at once", file=sys.stderr)
+
+    @contextmanager
+    def installed(self) -> Iterator[Stop]:
+        """Catch the signals for the length of the block."""
+        # A launcher's thread gets no signals, and may not ask for them.
+        main_thread = threading.current_thread() is threading.main_thread()
+        numbers = (signal.SIGINT, signal.SIGTERM) if main_thread else ()
+        before = {number: signal.signal(number, self._caught) for number in numbers}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def experiment(config: dict[str, Any]) -> Any:
+    """The experiment of a config that passed the schema, checked against its targets. Imports torch."""
+    from gan_cli import configuration
+    from gan_cli.build import build
+
+    return build(OmegaConf.create(configuration.check(config)))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run's folder against a second process. Raises InputError where another one holds it."""
+    with (folder / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"resume={shown(folder)}: that run is still going on in another process"
+            ) from None
+        except OSError:  # a file system without locks
+            logging.getLogger(__name__).warning("this file system keeps no locks")
+        yield
+
+
+@contextmanager
+def _warnings_in(log: Path) -> Iterator[None]:
+    """Python's warnings go to the run's log instead of the terminal, for the length of the block."""
+    handler, logger = logging.FileHandler(log, delay=True), logging.getLogger("py.warnings")
+    logging.captureWarnings(True)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+        logging.captureWarnings(False)
+
+
+def train(config: DictConfig) -> None:
+    """Train one job in the folder that Hydra made for it. Raises GanTrainError; SystemExit after a signal."""
+    from gan_cli.run import run
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    checked = check(plain(config))
+    built = experiment(checked)
+    with locked(folder), _warnings_in(folder / LOG), Stop().installed() as stop:
+        print(f"run: {shown(folder)}", flush=True)
+        try:
+            steps, outcome = run(built, folder, resume=checked["resume"] is not None, stop=stop)
+        except KeyboardInterrupt:
+            steps, outcome = 0, "stopped"
+    if outcome == "done":
+        print(f"done: {steps} steps in {shown(folder)}")
+        # Of a sweep, all runs together are what one looks at.
+        looked_at = folder.parent if HydraConfig.get().mode == RunMode.MULTIRUN else folder
+        print(f"look at it with: tensorboard --logdir {shlex.quote(shown(looked_at))}", flush=True)
+    else:
+        print(f"resume with: gan-train {shlex.quote(f'resume={shown(folder)}')}", flush=True)
+    if stop.signal is not None:
+        sys.exit(128 + stop.signal)  # no Exception, so that it ends a whole sweep
+
+
+@hydra.main(version_base="1.3", config_path=str(package_configs()), config_name=MAIN)
+def main(config: DictConfig) -> None:
+    """Hydra's task function: `train`, whose failure is told in one line and stops no other job of a sweep."""
+    try:
+        train(config)
+    except Exception as error:
+        settings = HydraConfig.get()
+        log = Path(settings.runtime.output_dir) / LOG
+        with suppress(OSError), log.open("a", encoding="utf-8") as file:
+            file.write(traceback.format_exc())
+        if settings.mode != RunMode.MULTIRUN:
+            # Not the exception itself: Hydra would print a line of its own before handing it on.
+            sys.exit(report.told(error, log))
+        report.told(error, log, f"job {settings.job.num}: ")
+        _failed.append(str(settings.job.num))
+        raise
+
+
+def hand_over(argv: list[str]) -> None:
+    """Run Hydra's own main on a command line that was checked; its errors are raised, not printed."""
+    sys.argv[1:] = argv
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    _failed.clear()
+    try:
+        main()
+    except Exception as error:
+        if _failed:
+            raise RunError(f"failed in the sweep: job {', '.join(_failed)}; see above") from error
+        raise

@@ -1,0 +1,156 @@
+"""Reading overrides one by one: syntax, groups, options and keys, with a suggestion for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override, QuotedString, Sweep
+from hydra.errors import HydraException
+
+from gan_cli.errors import InputError, nearest
+from gan_cli.schema import GROUPS, KEYS
+from gan_cli.values import show
+
+MANY = "trick"  # the one group that takes a list
+OPTIONAL = ("experiment", MANY)
+
+
+def read(lines: Sequence[str], options: Mapping[str, list[str]]) -> list[str]:
+    """The overrides with `trick=x` written as the list that Hydra takes; all else as it was.
+
+    `experiment=null` is what holds without it, and Hydra takes no null for a group: it is left out.
+
+    options: each group's. Raises InputError for the first override that cannot be read, or that names a
+    group, an option or a top-level key that is not there.
+    """
+    written = [_one(parse(line, options), options) for line in lines]
+    return [line for line in written if line != "experiment=null"]
+
+
+def parse(line: str, options: Mapping[str, list[str]]) -> Override:
+    """One override taken apart by Hydra's grammar. Raises InputError for what is not `key=value`."""
+    if line.startswith("=") or ("=" not in line and not line.startswith("~")):
+        groups = [group for group, names in options.items() if line in names]
+        example = f"{groups[0]}={line}" if groups else "data=mnist"
+        raise InputError(f"'{line}' is no override: write key=value without spaces, such as {example}")
+    try:
+        return OverridesParser.create().parse_override(line)
+    except HydraException as error:
+        reason = _unclosed(line) or str(error).splitlines()[0].removeprefix(
+            f"Error parsing override '{line}'"
+        )
+        hint = "put a value with special characters in quotes: 'key=\"value\"'"
+        raise InputError(f"cannot read '{line}': {reason or hint}") from None
+
+
+def key_of(override: Override) -> str:
+    """What an override changes, without its +, ++ or ~."""
+    package = f"@{override.package}" if override.package else ""
+    return f"{override.key_or_group}{package}"
+
+
+def _unclosed(line: str) -> str:
+    pairs = {"[": "]", "{": "}", "(": ")"}
+    for opening, closing in pairs.items():
+        if line.count(opening) != line.count(closing):
+            return (
+                f"its {opening}{closing} do not match (and the shell wants quotes around them: 'trick=[a,b]')"
+            )
+    return "a quote is not closed" if any(line.count(quote) % 2 for quote in "'\"") else ""
+
+
+def _one(override: Override, options: Mapping[str, list[str]]) -> str:
+    line, key = str(override.input_line), override.key_or_group
+    if override.is_hydra_override() or override.package is not None or "/" in key:
+        return line
+    if key in options:
+        return _group(override, options[key])
+    top = key.split(".")[0]
+    known = [*KEYS, *options, "hydra"]
+    if top not in known:
+        raise InputError(f"{line}: there is no key {top}{nearest(top, known)}")
+    if override.is_delete() and key in KEYS:
+        raise InputError(f"{line}: a setting can be changed, not removed")
+    return line
+
+
+def _group(override: Override, options: list[str]) -> str:
+    """A choice of options, checked; a single trick becomes a list of one."""
+    line, group = str(override.input_line), override.key_or_group
+    if override.is_delete():
+        if group in OPTIONAL:
+            return f"{group}=[]" if group == MANY else f"{group}=null"
+        raise InputError(f"{line}: a run needs its {group}; choose another with {group}=<option>")
+    if override.is_add():
+        raise InputError(f"{line}: {group} is there already; write {line[1:]}")
+    if isinstance(override._value, Glob):
+        chosen = override._value.filter(options)
+        if not chosen:
+            raise InputError(f"{line} matches no option of {group}; there are {', '.join(options)}")
+        return (
+            f"{group}={','.join(chosen)}"
+            if group != MANY
+            else f"{group}={','.join(f'[{c}]' for c in chosen)}"
+        )
+    values: Iterable[Any]
+    if isinstance(override._value, Sweep):
+        values = list(override.sweep_iterator()) if override.is_discrete_sweep() else []
+    else:
+        values = [override.value()]
+    written = [_choice(_plain(value), group, line, options) for value in values]
+    return f"{group}={','.join(written)}" if written else line
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.text if isinstance(value, QuotedString) else value
+
+
+def _choice(value: Any, group: str, line: str, options: list[str]) -> str:
+    """One value of a group as Hydra's grammar has it."""
+    if value is None and group in OPTIONAL:
+        return "[]" if group == MANY else "null"
+    names = value if isinstance(value, list) and group == MANY else [value]
+    for name in names:
+        if isinstance(name, list):
+            raise InputError(f"{line}: {group} takes one option, not the list {show(name)}")
+        if str(name).removesuffix(".yaml") not in options:
+            known = f"; there are {', '.join(options)}" if len(options) <= 20 else ""
+            what = f"there is no {group}={name if name is not None else 'null'}"
+            raise InputError(f"{what}{nearest(str(name), options) or known}")
+        if names.count(name) > 1:
+            raise InputError(f"{line}: the {group} '{name}' is there twice")
+    return f"[{','.join(map(str, names))}]" if group == MANY else str(names[0])
+
+
+def unknown(key: str, config: Mapping[str, Any], options: Mapping[str, list[str]]) -> str | None:
+    """Why a dotted key does not lead anywhere in the config, or None where it does."""
+    node: Any = config
+    walked: list[str] = []
+    for part in key.split("."):
+        where = ".".join(walked)
+        if not isinstance(node, Mapping):
+            return f"there is no key {key}: {where} is {show(node)}, without keys of its own"
+        if part not in node:
+            if walked == [MANY] and part in options.get(MANY, []):
+                chosen = ",".join([*(str(name) for name in node), part])
+                return f"{key} belongs to a trick that is not chosen: add '{MANY}=[{chosen}]'"
+            path = ".".join([*walked, part])
+            here = options[MANY] if walked == [MANY] else list(map(str, node))
+            return f"there is no key {path}{nearest(part, here) or _listed(here, where)}"
+        node = node[part]
+        walked.append(part)
+    return None
+
+
+def _listed(names: list[str], where: str) -> str:
+    shown = [name for name in names if not name.startswith("_")]
+    return f"; {where or 'the config'} has {', '.join(shown)}" if 0 < len(shown) <= 12 else ""
+
+
+def groups_of(found: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Every group of the schema and every one found, with its options."""
+    return {group: found.get(group, []) for group in {**dict.fromkeys(GROUPS), **found}}

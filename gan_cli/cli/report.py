@@ -1,0 +1,45 @@
+"""Errors as a user sees them: one line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from gan_cli.errors import GanTrainError, InputError
+
+DEBUG = "GAN_TRAIN_DEBUG"
+_UNEXPECTED = 1
+_INTERRUPTED = 130
+
+
+def told(error: BaseException, log: Path | None = None, prefix: str = "") -> int:
+    """Print the error in one line on stderr; its exit code.
+
+    log: the file that has the traceback. With GAN_TRAIN_DEBUG=1 it is printed as well.
+    """
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    text, code = _described(error, log)
+    print(f"gan-train: {prefix}{' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def _described(error: BaseException, log: Path | None) -> tuple[str, int]:
+    if isinstance(error, GanTrainError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", _INTERRUPTED
+    if isinstance(error, OSError) and error.errno is not None:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else (error.strerror or str(error))
+        return f"{reason}: {error.filename}" if error.filename else reason, _UNEXPECTED
+    if type(error).__module__.startswith(("hydra.", "omegaconf.")):
+        return str(error), InputError.exit_code
+    where = f"its traceback is in {log}" if log and log.is_file() else f"{DEBUG}=1 shows its traceback"
+    return (
+        f"unexpected {type(error).__name__}: {error} (a fault of gan-train or of your code; {where})",
+        _UNEXPECTED,
+    )

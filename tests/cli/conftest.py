@@ -1,0 +1,78 @@
+"""Running `gan-train` inside the test process, in an empty folder, with or without the training itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gan_cli.cli import train
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The one line on stderr."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, f"more or less than one line on stderr:\n{self.err}"
+        return lines[0]
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a command changes in its process is put back."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["gan-train"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    for number, handler in signals.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def gan_train(folder: Path, restored: None, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`gan_train("loss=wgan", …)`: the command's outcome."""
+
+    def run(*argv: str) -> Outcome:
+        capsys.readouterr()
+        sys.argv[1:] = argv
+        with pytest.raises(SystemExit) as end:
+            train.main()
+        out, err = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return Outcome(end.value.code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def subprocess_environment() -> dict[str, str]:
+    """The environment of a command in a process of its own, which can import the tree."""
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
