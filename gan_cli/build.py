@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -94,7 +93,7 @@ def build(cfg: DictConfig) -> Experiment:
 
 
 def device(name: str) -> torch.device:
-    """The device of that name; `auto` is the first GPU, or the CPU. Raises InputError for a GPU that is not there."""
+    """The device of that name; `auto` is a GPU where there is one. Raises InputError for one that is not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -104,9 +103,15 @@ def device(name: str) -> torch.device:
 
 def check(game: Game) -> None:
     """Refuse what mathematics forbids, with the reason and the fix (InputError)."""
-    mixing = [name for name, side in (("critic", game.critic), ("generator", game.generator)) if side.network.mixes_batch]
+    mixing = [
+        name
+        for name, side in (("critic", game.critic), ("generator", game.generator))
+        if side.network.mixes_batch
+    ]
     if mixing and game.batch_size < 2:
-        raise InputError(f"batch_size={game.batch_size}: the {mixing[0]} normalises over the batch; use at least 2")
+        raise InputError(
+            f"batch_size={game.batch_size}: the {mixing[0]} normalises over the batch; use at least 2"
+        )
     for term in game.critic.terms:
         if term.per_sample and "critic" in mixing:
             raise InputError(
@@ -132,8 +137,8 @@ def _side(cfg: DictConfig, name: str, dataset: Dataset, tricks: Tricks, dtype: t
 
 def _sort(cfg: DictConfig) -> Tricks:
     tricks = Tricks()
-    for name, node in (cfg or {}).items():
-        key = f"trick.{name}"
+    for name in cfg or {}:
+        key, node = f"trick.{name!s}", cfg[name]
         if issubclass(get_class(node._target_), Loss):  # it wraps a loss, which build fills in
             tricks.wrappers.append(partial(_wrap, key, node))
             continue

@@ -39,7 +39,9 @@ class Eager:
         nested = torch.is_grad_enabled()
         with torch.enable_grad():
             # Inside another derivative the parameters hang on its tape and must stay there.
-            leaves = {k: v if nested and v.requires_grad else v.detach().requires_grad_() for k, v in at.items()}
+            leaves = {
+                k: v if nested and v.requires_grad else v.detach().requires_grad_() for k, v in at.items()
+            }
             value, rest = function(leaves)
             gradients = _grad(value, tuple(leaves.values()), nested)
         return dict(zip(leaves, gradients, strict=True)), value if nested else value.detach(), rest
@@ -66,7 +68,9 @@ class Functional:
 def _grad(value: Tensor, inputs: tuple[Tensor, ...], differentiable: bool) -> tuple[Tensor, ...]:
     if not value.requires_grad:  # a constant, as the identity network's parameters make it
         return tuple(torch.zeros_like(x) for x in inputs)
-    return torch.autograd.grad(value, inputs, create_graph=differentiable, allow_unused=True, materialize_grads=True)
+    return torch.autograd.grad(
+        value, inputs, create_graph=differentiable, allow_unused=True, materialize_grads=True
+    )
 
 
 eager: Calculus = Eager()
@@ -75,4 +79,7 @@ functional: Calculus = Functional()
 
 def norm(tree: Params) -> Tensor:
     """‖(x₁, x₂, …)‖₂ over all tensors of a dict, []."""
-    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(x) for x in tree.values()]))
+    whole: Tensor = torch.linalg.vector_norm(
+        torch.stack([torch.linalg.vector_norm(x) for x in tree.values()])
+    )
+    return whole

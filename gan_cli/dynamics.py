@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unrolled:
-    """Let the generator see the critic `steps` moves ahead (Metz et al. 2017, eq. 7–10). steps ≥ 0, else ValueError.
+    """Let the generator see the critic `steps` moves ahead (Metz et al. 2017, eq. 7–10).
 
     θ_G descends f(θ_G, θ_D^K(θ_G)), with the gradient through all K moves of the critic's own optimiser,
-    which start from a copy of its state and see one fixed batch; K = 0 is the ordinary game.
+    which start from a copy of its state and see one fixed batch; K = 0 is the ordinary game. Raises ValueError
+    for steps < 0.
     """
 
     steps: int = 5
@@ -33,7 +34,7 @@ class Unrolled:
 
 @torch.no_grad()
 def play(game: Game, state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
-    """One round: a move of the critic for each critic batch, one of the generator; pure, without host sync."""
+    """One round: a critic's move for each critic batch, one of the generator's; pure, without host sync."""
     critic = state.critic
     for batch in batches.critic:
         seen, _ = game.examples(state.generator.params, state, batch)
@@ -44,7 +45,7 @@ def play(game: Game, state: State, batches: Round) -> tuple[State, dict[str, Tra
 
 
 def critic_move(game: Game, player: Player, seen: Examples, batch: Batch) -> tuple[Player, Trace, Params]:
-    """One optimiser step of the critic on given examples, and its gradient; differentiable where gradients are enabled."""
+    """One optimiser step of the critic, and its gradient; differentiable where gradients are enabled."""
 
     def objective(params: Params) -> tuple[Tensor, Any]:
         total, trace, buffers = game.critic_objective(params, player, seen, batch)
@@ -66,7 +67,9 @@ def generator_move(game: Game, state: State, critic: Player, batch: Batch) -> tu
         return total, (trace, buffers)
 
     gradients, _, (trace, buffers) = game.calculus.gradient(objective, state.generator.params)
-    return _advance(game.generator, state.generator, gradients, buffers), trace._replace(gradient_norm=norm(gradients))
+    return _advance(game.generator, state.generator, gradients, buffers), trace._replace(
+        gradient_norm=norm(gradients)
+    )
 
 
 def _advance(side: Side, player: Player, gradients: Params, buffers: dict[str, Tensor]) -> Player:

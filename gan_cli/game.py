@@ -88,13 +88,15 @@ class Game:
 
     def init(self, seed: int, device: torch.device | str = "cpu") -> State:
         """The state before the first round, a function of the seed."""
-        players = []
-        for name, side in (("generator", self.generator), ("critic", self.critic)):
+
+        def player(name: str, side: Side) -> Player:
             digest = hashlib.blake2b(f"{seed}/init/{name}".encode(), digest_size=4).digest()
             params, buffers = side.network.init(int.from_bytes(digest, "little"), device)
             terms = tuple(term.init(params) for term in side.terms)
-            players.append(Player(params, buffers, side.transform.init(params), terms))
-        return State(*players, step=torch.zeros((), dtype=torch.int64, device=device))
+            return Player(params, buffers, side.transform.init(params), terms)
+
+        step = torch.zeros((), dtype=torch.int64, device=device)
+        return State(player("generator", self.generator), player("critic", self.critic), step)
 
     def draw(self, step: int, feed: Source, streams: Streams) -> Round:
         """All randomness and data of round `step`, each from a stream of its own."""
@@ -107,7 +109,8 @@ class Game:
             views = [self.view.draw(view, real.shape, self.dtype) for _ in ("real", "fake")]
             # Both players' terms: the critic moves inside the generator's move, too.
             terms = [
-                tuple(t.draw(term, len(real), self.dtype) for t in side.terms) for side in (self.critic, self.generator)
+                tuple(t.draw(term, len(real), self.dtype) for t in side.terms)
+                for side in (self.critic, self.generator)
             ]
             return Batch(real, self.prior.draw(latent, len(real), self.dtype), *views, *terms)
 
@@ -149,24 +152,35 @@ class Game:
     # --- what the dynamics are made of ----------------------------------------------------------------
 
     def examples(self, theta: Params, state: State, batch: Batch) -> tuple[Examples, dict[str, Tensor]]:
-        """What the critic sees of a batch when the generator's parameters are theta, and the generator's buffers."""
+        """What the critic sees of a batch when the generator is at theta, and the generator's buffers after."""
         fake, buffers = self.generator.network(theta, state.generator.buffers, batch.latent)
         real = self.view.apply(self.prepare(batch.real).to(self.dtype), batch.view_real, state.step)
         return Examples(real, self.view.apply(fake, batch.view_fake, state.step), state.step), buffers
 
-    def critic_objective(self, params: Params, player: Player, seen: Examples, batch: Batch) -> tuple[Tensor, Trace, dict[str, Tensor]]:
-        """The critic's loss at params: E over real and fake of Loss.critic, plus its terms; trace; buffers after.
+    def critic_objective(
+        self, params: Params, player: Player, seen: Examples, batch: Batch
+    ) -> tuple[Tensor, Trace, dict[str, Tensor]]:
+        """The critic's loss at params, E[Loss.critic] plus its terms, the trace, and its buffers after.
 
         Real and generated examples pass one after the other, so that each batch has its own statistics.
         """
         network = self.critic.network
         real, buffers = network(params, player.buffers, seen.real)
         fake, buffers = network(params, buffers, seen.fake)
-        scene = Scene(params, seen.real, seen.fake, lambda x: network(params, player.buffers, x)[0], self.calculus, seen.step)
+        scene = Scene(
+            params,
+            seen.real,
+            seen.fake,
+            lambda x: network(params, player.buffers, x)[0],
+            self.calculus,
+            seen.step,
+        )
         parts = {"main": self.loss.critic(real, fake).mean()}
         return *_total(parts, self.critic.terms, scene, player, batch.critic_terms, real, fake), buffers
 
-    def generator_objective(self, theta: Params, player: Player, rival: Player, seen: Examples, batch: Batch) -> tuple[Tensor, Trace]:
+    def generator_objective(
+        self, theta: Params, player: Player, rival: Player, seen: Examples, batch: Batch
+    ) -> tuple[Tensor, Trace]:
         """The generator's loss at theta against a fixed rival: E of Loss.generator, plus its terms; trace."""
 
         def score(x: Tensor) -> Score:
@@ -180,14 +194,17 @@ class Game:
 
 
 def _total(
-    parts: dict[str, Tensor], terms: tuple[Term, ...], scene: Scene, player: Player, drawn: tuple[Noise, ...], real: Score, fake: Score
+    parts: dict[str, Tensor],
+    terms: tuple[Term, ...],
+    scene: Scene,
+    player: Player,
+    drawn: tuple[Noise, ...],
+    real: Score,
+    fake: Score,
 ) -> tuple[Tensor, Trace]:
     for term, memory, noise in zip(terms, player.terms, drawn, strict=True):
         parts[term.name] = term.value(scene, memory, noise)
     total = torch.stack(tuple(parts.values())).sum() if terms else parts["main"]
-    trace = Trace(total, parts, total.new_zeros(()), real, fake)
-    return total, Trace(*(_detached(x) for x in trace))
-
-
-def _detached(x: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
-    return {k: v.detach() for k, v in x.items()} if isinstance(x, dict) else x.detach()
+    seen = {name: value.detach() for name, value in parts.items()}
+    # The gradient's norm is known only to whoever takes the gradient of the total.
+    return total, Trace(total.detach(), seen, total.new_zeros(()), real.detach(), fake.detach())

@@ -39,7 +39,9 @@ class Network:
         params = {name: p.detach() for name, p in module.named_parameters()}
         return params, {name: b.detach() for name, b in module.named_buffers()}
 
-    def __call__(self, params: Params, buffers: Buffers, x: Tensor, training: bool = True) -> tuple[Tensor, Buffers]:
+    def __call__(
+        self, params: Params, buffers: Buffers, x: Tensor, training: bool = True
+    ) -> tuple[Tensor, Buffers]:
         """The module's output and its buffers after the call; nothing given is changed."""
         skeleton = self._modes[training]
         if self._autocast is None:
@@ -75,8 +77,12 @@ class _Skeleton:
                 slot[key] = own
 
 
-def _slots(module: nn.Module, kind: str, named: Mapping[str, Tensor]) -> list[tuple[dict[str, Tensor], str, str]]:
-    """Where each tensor hangs: (a module's dict, its key there, the tensor's name; tied tensors share one)."""
+def _slots(
+    module: nn.Module, kind: str, named: Mapping[str, Tensor]
+) -> list[tuple[dict[str, Tensor], str, str]]:
+    """Where each tensor hangs: (a module's dict, its key there, its name). Tied tensors share a name."""
     names = {id(tensor): name for name, tensor in named.items()}
     dicts = [getattr(m, kind) for m in module.modules()]
-    return [(slot, key, names[id(tensor)]) for slot in dicts for key, tensor in slot.items() if tensor is not None]
+    return [
+        (slot, key, names[id(tensor)]) for slot in dicts for key, tensor in slot.items() if tensor is not None
+    ]

@@ -12,8 +12,8 @@ from gan_cli import checkpoint
 from gan_cli.build import Experiment
 from gan_cli.data.feed import Feed
 from gan_cli.loop import train
-from gan_cli.observers.defaults import default_observers
 from gan_cli.observers.base import Outcome, Run
+from gan_cli.observers.defaults import default_observers
 from gan_cli.streams import Streams
 
 _LOG = logging.getLogger("gan_cli")
@@ -22,7 +22,7 @@ _LOG = logging.getLogger("gan_cli")
 def run(
     experiment: Experiment, folder: Path, resume: bool = False, stop: Callable[[], bool] = lambda: False
 ) -> tuple[int, Outcome]:
-    """Train in `folder`, from the last good checkpoint there if `resume`; how many steps are done, and how it ended.
+    """Train in `folder`, from its last good checkpoint if `resume`; the steps done, and how it ended.
 
     Raises InputError for data that cannot be read and RunError for a run that fails on its way.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,9 @@ class NormedCritic(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Linear(2, 5, bias=False), nn.BatchNorm1d(5), nn.Softplus(), nn.Linear(5, 1))
+        self.body = nn.Sequential(
+            nn.Linear(2, 5, bias=False), nn.BatchNorm1d(5), nn.Softplus(), nn.Linear(5, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(x).squeeze(1)  # type: ignore[no-any-return]
@@ -78,19 +80,14 @@ def small_game(
     """A float64 game of two small smooth networks on points."""
     make_g = partial(Generator, 3, (2,), None, width=6, depth=1, activation="tanh")
     make_c = partial(Critic, (2,), width=5, depth=1, activation="softplus")
-    sides = [
-        Side(
-            Network(make, torch.float64),
-            transform or SGD(lr=0.1),
-            tuple(t for t in terms if t.side == name),
-        )
-        for name, make, transform in (
-            ("generator", normed_generator if normed else make_g, generator_transform),
-            ("critic", NormedCritic if normed else make_c, critic_transform),
-        )
-    ]
+
+    def side(name: str, make: Callable[[], nn.Module], transform: Transform | None) -> Side:
+        mine = tuple(t for t in terms if t.side == name)
+        return Side(Network(make, torch.float64), transform or SGD(lr=0.1), mine)
+
     return Game(
-        *sides,
+        generator=side("generator", normed_generator if normed else make_g, generator_transform),
+        critic=side("critic", NormedCritic if normed else make_c, critic_transform),
         loss=loss(loss_name),
         prior=Prior(3),
         prepare=lambda x: x,

@@ -70,7 +70,14 @@ def test_loss_model_and_data(model: str, data: str, loss: str) -> None:
 @pytest.mark.parametrize("trick", options("trick"))
 @pytest.mark.parametrize("model", ["mlp", "dcgan"])
 def test_trick(model: str, trick: str, loss: str) -> None:
-    overrides = [*DATA["grey"], f"model={model}", "model.width=8", f"loss={loss}", f"trick=[{trick}]", "device=cpu"]
+    overrides = [
+        *DATA["grey"],
+        f"model={model}",
+        "model.width=8",
+        f"loss={loss}",
+        f"trick=[{trick}]",
+        "device=cpu",
+    ]
     refused = {("label_smoothing", "rpgan"): "sum over real and fake"} | {("r1", "dcgan"): "norm=layer"}
     reason = refused.get((trick, loss)) or refused.get((trick, model))
     if reason:
@@ -83,5 +90,10 @@ def test_trick(model: str, trick: str, loss: str) -> None:
 @pytest.mark.parametrize("optimizer", options("optimizer"))
 @pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16"])
 def test_optimizer_and_precision(optimizer: str, precision: str) -> None:
-    names = [f"optimizer={optimizer}", f"runtime.precision={precision}", "trick=[unrolled]", "trick.unrolled.steps=2"]
+    names = [
+        f"optimizer={optimizer}",
+        f"runtime.precision={precision}",
+        "trick=[unrolled]",
+        "trick.unrolled.steps=2",
+    ]
     assert_trains(built(*DATA["grey"], "model=dcgan", "model.width=8", "device=cpu", *names))

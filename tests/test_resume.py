@@ -22,7 +22,11 @@ from gan_cli.run import run
 from tests.test_combinations import built, options
 
 SMALL = ["data=ring", "model=mlp", "model.width=8", "batch_size=6", "device=cpu", "sample_every=0"]
-ALL_HOOKS = ["trick=[unrolled,instance_noise,r1,gradient_clipping]", "trick.unrolled.steps=2", "critic_steps=2"]
+ALL_HOOKS = [
+    "trick=[unrolled,instance_noise,r1,gradient_clipping]",
+    "trick.unrolled.steps=2",
+    "critic_steps=2",
+]
 CONVOLUTIONAL = [
     *["data=fake", "data.size=16", "data.count=40", "model=dcgan", "model.width=4", "batch_size=6"],
     *["device=cpu", "sample_every=0", "trick=[unrolled,instance_noise]", "trick.unrolled.steps=1"],
@@ -94,9 +98,16 @@ def gan_train(folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
     """A real process that trains in `folder`/run, or goes on there."""
     folder.mkdir(exist_ok=True)
     made = (folder / "run" / ".hydra" / "config.yaml").is_file()
-    command = [sys.executable, "-m", "gan_cli", *(["resume=run"] if made else [*overrides, "hydra.run.dir=run"])]
+    command = [
+        sys.executable,
+        "-m",
+        "gan_cli",
+        *(["resume=run"] if made else [*overrides, "hydra.run.dir=run"]),
+    ]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
 
 
 def logged(folder: Path) -> int:
@@ -119,7 +130,7 @@ def test_ten_kills_at_random_moments_leave_no_trace(tmp_path: Path) -> None:
     overrides = [*SMALL, *ALL_HOOKS, "steps=1500", "log_every=10", "checkpoint_every=50", "sample_every=500"]
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     assert gan_train(straight, *overrides).wait() == 0
-    for moment in sorted(rng.sample(range(0, 1300), 10)):
+    for moment in sorted(rng.sample(range(1300), 10)):
         process = gan_train(killed, *overrides)
         while logged(killed) < moment:
             assert process.poll() is None, process.communicate()[1].decode()

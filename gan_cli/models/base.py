@@ -30,7 +30,7 @@ def activation(name: Activation) -> nn.Module:
 
 
 class Output(nn.Module):
-    """The map of a generator's last layer onto the data's range: tanh for [−a, a], else sigmoid, none for points."""
+    """A generator's map onto the data's range: tanh for [−a, a], a sigmoid for others, none for points."""
 
     def __init__(self, pixel_range: PixelRange):
         super().__init__()

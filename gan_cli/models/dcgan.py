@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ class Generator(nn.Module):
         bias = norm != "batch"  # BatchNorm removes a bias before it
         self.project = nn.Linear(latent, channels[0] * base * base, bias=bias)
         layers: list[nn.Module] = [*_norm(norm, channels[0]), nn.ReLU()]
-        for inputs, outputs in zip(channels, channels[1:], strict=False):
+        for inputs, outputs in itertools.pairwise(channels):
             layers += [_up(inputs, outputs, kernel, bias), *_norm(norm, outputs), nn.ReLU()]
         self.body = nn.Sequential(*layers, _up(channels[-1], shape[0], kernel, True))
         self.output = Output(pixel_range)
@@ -63,7 +64,7 @@ class Critic(nn.Module):
         channels = [width * 2**i for i in range(halvings)]
         bias = norm != "batch"
         layers: list[nn.Module] = [_down(shape[0], width, kernel, True), nn.LeakyReLU(0.2)]
-        for inputs, outputs in zip(channels, channels[1:], strict=False):
+        for inputs, outputs in itertools.pairwise(channels):
             layers += [_down(inputs, outputs, kernel, bias), *_norm(norm, outputs), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * base * base, 1))
         normal_init(self, 0.02, norm_std=0.02)
@@ -75,7 +76,9 @@ class Critic(nn.Module):
 def pyramid(shape: tuple[int, ...]) -> tuple[int, int]:
     """(side of the smallest plane, number of doublings) for an image shape [C, S, S] with S = (4…7) · 2ⁿ."""
     if len(shape) != 3 or shape[1] != shape[2]:
-        raise ValueError(f"shape must be a square image [C, S, S], got {list(shape)}: for points use model=mlp")
+        raise ValueError(
+            f"shape must be a square image [C, S, S], got {list(shape)}: for points use model=mlp"
+        )
     side, doublings = shape[1], 0
     while side >= 8 and side % 2 == 0:
         side, doublings = side // 2, doublings + 1

@@ -15,7 +15,7 @@ Init = Literal["default", "orthogonal"]
 class Generator(nn.Module):
     """z → depth × (Linear, activation) → Linear → the data's shape and range.
 
-    init: `default` is PyTorch's, `orthogonal` scales by gain (the unrolled GAN's ring: 2 × 128 ReLU, gain 0.8;
+    init: `default` is PyTorch's, `orthogonal` scales by gain (the unrolled GAN's ring: 2 × 128 ReLU, 0.8;
     Metz et al. 2017, appendix B). Raises ValueError for sizes below 1.
     """
 
@@ -65,7 +65,9 @@ class Critic(nn.Module):
         return self.body(x if self.scale == 1.0 else x * self.scale).squeeze(1)  # type: ignore[no-any-return]
 
 
-def _perceptron(size: int, width: int, depth: int, out: int, kind: Activation, init: Init, gain: float) -> nn.Sequential:
+def _perceptron(
+    size: int, width: int, depth: int, out: int, kind: Activation, init: Init, gain: float
+) -> nn.Sequential:
     positive(width=width, depth=depth)
     layers: list[nn.Module] = []
     for _ in range(depth):

@@ -33,10 +33,20 @@ class Scene(NamedTuple):
 class Term(Protocol):
     """A summand of one player's objective, with a memory that every move of that player updates."""
 
-    name: str
-    side: Side
-    per_sample: bool
-    """Whether it reads the critic example by example, which a critic that mixes the batch forbids."""
+    @property
+    def name(self) -> str:
+        """What its summand is called in the logs."""
+        ...
+
+    @property
+    def side(self) -> Side:
+        """Whose loss it is added to."""
+        ...
+
+    @property
+    def per_sample(self) -> bool:
+        """Whether it reads the critic example by example, which a critic that mixes the batch forbids."""
+        ...
 
     def init(self, params: Params) -> Tree:
         """The memory before the first move."""

@@ -15,7 +15,7 @@ from gan_cli.types import Noise, Tree
 class R1(Memoryless):
     """(γ/2) E_P‖∇ₓV(x)‖², added to the critic's loss (Mescheder et al. 2018, eq. 9).
 
-    The gradient is taken at real examples as the critic sees them, example by example. γ ≥ 0, else ValueError.
+    The gradient is taken at real examples as the critic sees them, one by one. γ ≥ 0, else ValueError.
     """
 
     gamma: float = 1.0

@@ -19,7 +19,7 @@ class AdamMemory(NamedTuple):
     mean: Params
     square: Params
     largest: Params
-    count: Tensor
+    updates: Tensor
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,14 @@ class Adam:
         require("weight_decay", self.weight_decay, 0)
 
     def init(self, params: Params) -> AdamMemory:
-        return AdamMemory(zeros(params), zeros(params), zeros(params) if self.amsgrad else {}, counter(params))
+        return AdamMemory(
+            zeros(params), zeros(params), zeros(params) if self.amsgrad else {}, counter(params)
+        )
 
     def update(self, gradients: Params, memory: AdamMemory, params: Params) -> tuple[Params, AdamMemory]:
         gradients = with_decay(gradients, params, self._coupled_decay())
         b1, b2 = self.betas
-        count = memory.count + 1
+        count = memory.updates + 1
         mean = {k: m.lerp(gradients[k], 1 - b1) for k, m in memory.mean.items()}
         square = {k: v.lerp(gradients[k].square(), 1 - b2) for k, v in memory.square.items()}
         largest = {k: torch.maximum(v, square[k]) for k, v in memory.largest.items()}
@@ -73,7 +75,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay, u − lr·λθ (Loshchilov & Hutter 2019, algorithm 2), as torch.optim.AdamW."""
+    """Adam with decoupled weight decay, u − lr·λθ, equal to torch.optim.AdamW (Loshchilov & Hutter 2019)."""
 
     weight_decay: float = 0.01
 

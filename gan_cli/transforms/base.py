@@ -85,7 +85,9 @@ def sqrt(x: Tensor) -> Tensor:
     return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)
 
 
-def require(name: str, value: float | Tensor, low: float, high: float = float("inf"), *, open_low: bool = False) -> None:
+def require(
+    name: str, value: float | Tensor, low: float, high: float = float("inf"), *, open_low: bool = False
+) -> None:
     """Raise ValueError unless low ≤ value < high (low < value where open_low); tensors pass unread."""
     if isinstance(value, Tensor):
         return

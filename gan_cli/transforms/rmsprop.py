@@ -43,7 +43,9 @@ class RMSprop:
     def init(self, params: Params) -> RMSpropMemory:
         return RMSpropMemory(zeros(params), zeros(params) if self.centered else {}, zeros(params))
 
-    def update(self, gradients: Params, memory: RMSpropMemory, params: Params) -> tuple[Params, RMSpropMemory]:
+    def update(
+        self, gradients: Params, memory: RMSpropMemory, params: Params
+    ) -> tuple[Params, RMSpropMemory]:
         gradients = with_decay(gradients, params, self.weight_decay)
         square = {k: v.lerp(gradients[k].square(), 1 - self.alpha) for k, v in memory.square.items()}
         mean = {k: m.lerp(gradients[k], 1 - self.alpha) for k, m in memory.mean.items()}

@@ -16,7 +16,7 @@ class SGDMemory(NamedTuple):
     """The velocity and the step count."""
 
     velocity: Params
-    count: Tensor
+    updates: Tensor
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class SGD:
 
     def update(self, gradients: Params, memory: SGDMemory, params: Params) -> tuple[Params, SGDMemory]:
         gradients = with_decay(gradients, params, self.weight_decay)
-        damping = self.dampening * torch.clamp(memory.count, max=1.0)  # none before there is a velocity
+        damping = self.dampening * torch.clamp(memory.updates, max=1.0)  # none before there is a velocity
         velocity = {k: self.momentum * b + (1 - damping) * gradients[k] for k, b in memory.velocity.items()}
-        step = {k: gradients[k] + self.momentum * b for k, b in velocity.items()} if self.nesterov else velocity
-        return {k: -self.lr * s for k, s in step.items()}, SGDMemory(velocity, memory.count + 1)
+        step = (
+            {k: gradients[k] + self.momentum * b for k, b in velocity.items()} if self.nesterov else velocity
+        )
+        return {k: -self.lr * s for k, s in step.items()}, SGDMemory(velocity, memory.updates + 1)

@@ -46,8 +46,14 @@ def assert_equal(a: Any, b: Any, rtol: float = 0.0) -> None:
 
 @pytest.mark.parametrize("critic_steps", [1, 3])
 def test_equals_a_tutorial_loop(critic_steps: int) -> None:
-    """Modules, loss.backward() and torch.optim.Adam, in the order of the paper's algorithm 1, with BatchNorm."""
-    game = small_game("gan_ns", normed=True, critic_steps=critic_steps, generator_transform=Adam(lr=0.01), critic_transform=Adam(lr=0.02))
+    """Modules, loss.backward() and torch.optim.Adam, as in the paper's algorithm 1, with BatchNorm."""
+    game = small_game(
+        "gan_ns",
+        normed=True,
+        critic_steps=critic_steps,
+        generator_transform=Adam(lr=0.01),
+        critic_transform=Adam(lr=0.02),
+    )
     state, streams, feed = game.init(3), Streams(3, CPU), Cloud()
     g, d = copy.deepcopy(game.generator.network.module), copy.deepcopy(game.critic.network.module)
     g.load_state_dict(state.generator.params | state.generator.buffers)
@@ -62,12 +68,12 @@ def test_equals_a_tutorial_loop(critic_steps: int) -> None:
         for batch in batches.critic:
             adam_d.zero_grad()
             loss = F.softplus(-d(batch.real.double())).mean() + F.softplus(d(g(batch.latent).detach())).mean()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             adam_d.step()
         g.load_state_dict(g.state_dict() | running)  # only the generator's own move feeds its statistics
         kept = {k: b.clone() for k, b in d.named_buffers()}
         adam_g.zero_grad()
-        F.softplus(-d(g(batches.generator.latent))).mean().backward()  # type: ignore[no-untyped-call]
+        F.softplus(-d(g(batches.generator.latent))).mean().backward()
         adam_g.step()
         d.load_state_dict(d.state_dict() | kept)  # and only the critic's its own
     for player, module in ((state.generator, g), (state.critic, d)):
@@ -89,14 +95,21 @@ def test_play_is_pure(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("loss", ["gan", "fgan_jeffreys", "wgan", "rpgan"])
 def test_every_calculus_gives_the_same_numbers(loss: str) -> None:
-    assert_equal(trained(5, loss_name=loss, **FULL), trained(5, loss_name=loss, calculus=functional, **FULL), rtol=1e-10)
+    assert_equal(
+        trained(5, loss_name=loss, **FULL),
+        trained(5, loss_name=loss, calculus=functional, **FULL),
+        rtol=1e-10,
+    )
 
 
 @pytest.mark.parametrize("options", [FULL, NORMED], ids=["plain", "batchnorm"])
 def test_an_ensemble_of_seeds_gives_each_run_its_own_numbers(options: dict[str, Any]) -> None:
     game = small_game(calculus=functional, **options)
     seeds, feed = (0, 1, 2), Cloud()
-    stack = lambda *trees: tree_map(lambda *x: torch.stack(x), *trees)  # noqa: E731
+
+    def stack(*trees: Any) -> Any:
+        return tree_map(lambda *x: torch.stack(x), *trees)
+
     states = stack(*(game.init(seed) for seed in seeds))
     for step in range(5):
         rounds = stack(*(game.draw(step, feed, Streams(seed, CPU)) for seed in seeds))
@@ -127,6 +140,6 @@ def test_a_trick_leaves_the_other_streams_alone() -> None:
 
 def test_each_critic_step_has_its_own_batch_and_the_count_is_kept() -> None:
     state = trained(4, critic_steps=3, critic_transform=Adam(), generator_transform=Adam())
-    assert state.critic.memory.count == 12
-    assert state.generator.memory.count == 4
+    assert state.critic.memory.updates == 12
+    assert state.generator.memory.updates == 4
     assert state.step == 4

@@ -38,9 +38,14 @@ def generator_gradient(game: Game, state: State, batches: Round) -> tuple[Params
     return {k: p - after.generator.params[k] for k, p in state.generator.params.items()}, after
 
 
-def replayed_loss(game: Game, state: State, after: State, batches: Round, theta: Params, make_optimiser: Any) -> Tensor:
-    """f(θ_G, θ_D^K(θ_G)) by modules, torch.optim and loss.backward(), starting from the critic after its own move."""
-    generator, critic = copy.deepcopy(game.generator.network.module), copy.deepcopy(game.critic.network.module)
+def replayed_loss(
+    game: Game, state: State, after: State, batches: Round, theta: Params, make_optimiser: Any
+) -> Tensor:
+    """f(θ_G, θ_D^K(θ_G)) by modules, torch.optim and backward(), from the critic after its own move."""
+    generator, critic = (
+        copy.deepcopy(game.generator.network.module),
+        copy.deepcopy(game.critic.network.module),
+    )
     for module, params, buffers in (
         (generator, theta, state.generator.buffers),
         (critic, after.critic.params, after.critic.buffers),
@@ -69,14 +74,20 @@ def _load_memory(optimiser: torch.optim.Optimizer, critic: torch.nn.Module, afte
     memory: Any = after.critic.memory
     for name, p in critic.named_parameters():
         if isinstance(optimiser, torch.optim.Adam):
-            count = memory.count.to(torch.float32)
-            optimiser.state[p] = {"step": count, "exp_avg": memory.mean[name].clone(), "exp_avg_sq": memory.square[name].clone()}
+            count = memory.updates.to(torch.float32)
+            optimiser.state[p] = {
+                "step": count,
+                "exp_avg": memory.mean[name].clone(),
+                "exp_avg_sq": memory.square[name].clone(),
+            }
         else:
             optimiser.state[p] = {"momentum_buffer": memory.velocity[name].clone()}
 
 
 # R1 under BatchNorm is refused: its gradient example by example does not exist.
-@pytest.mark.parametrize(("normed", "penalty"), [(False, False), (False, True), (True, False)], ids=["bare", "r1", "batchnorm"])
+@pytest.mark.parametrize(
+    ("normed", "penalty"), [(False, False), (False, True), (True, False)], ids=["bare", "r1", "batchnorm"]
+)
 @pytest.mark.parametrize("steps", [0, 1, 3])
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_gradient_equals_finite_differences(optimiser: str, steps: int, penalty: bool, normed: bool) -> None:
@@ -107,7 +118,7 @@ def test_the_term_through_the_inner_moves_is_there() -> None:
     """Detaching the inner moves would give another gradient: the test above can fail."""
     game = small_game(unroll=3, critic_transform=SGD(lr=0.5), generator_transform=SGD(lr=1.0))
     state, batches = warmed(game)
-    full, after = generator_gradient(game, state, batches)
+    full, _after = generator_gradient(game, state, batches)
     ordinary = small_game(unroll=0, critic_transform=SGD(lr=0.5), generator_transform=SGD(lr=1.0))
     plain, _ = generator_gradient(ordinary, state, batches)
     assert max((full[k] - plain[k]).abs().max() for k in full) > 1e-4
@@ -119,5 +130,9 @@ def test_nothing_of_the_inner_moves_leaks_into_the_critic(steps: int) -> None:
     ordinary, unrolled = small_game(**options), small_game(unroll=steps, **options)
     state, batches = warmed(ordinary)
     leaves = torch.utils._pytree.tree_leaves
-    for x, y in zip(leaves(ordinary.play(state, batches)[0].critic), leaves(unrolled.play(state, batches)[0].critic), strict=True):
+    for x, y in zip(
+        leaves(ordinary.play(state, batches)[0].critic),
+        leaves(unrolled.play(state, batches)[0].critic),
+        strict=True,
+    ):
         assert torch.equal(x, y)

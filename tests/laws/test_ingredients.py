@@ -29,7 +29,8 @@ def test_the_empty_view_is_the_identity() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "half"), [("linear", 0.5), ("cosine", 0.2 + 0.6 * (1 + math.cos(math.pi / 2)) / 2), ("constant", 0.8)]
+    ("schedule", "half"),
+    [("linear", 0.5), ("cosine", 0.2 + 0.6 * (1 + math.cos(math.pi / 2)) / 2), ("constant", 0.8)],
 )
 def test_the_schedule_of_sigma(schedule: str, half: float) -> None:
     view = InstanceNoise(start=0.8, end=0.2, steps=100, schedule=schedule)  # type: ignore[arg-type]
@@ -56,7 +57,9 @@ def test_instance_noise_is_absent_from_samples_and_scores() -> None:
 def test_the_generators_gradient_sees_the_noise() -> None:
     plain, noisy = small_game(), small_game(views=[InstanceNoise(start=1.0)])
     state, streams, feed = plain.init(0), Streams(0, CPU), Cloud()
-    calm, stirred = (game.play(state, game.draw(0, feed, streams))[0].generator.params for game in (plain, noisy))
+    calm, stirred = (
+        game.play(state, game.draw(0, feed, streams))[0].generator.params for game in (plain, noisy)
+    )
     assert any(not torch.equal(calm[k], stirred[k]) for k in calm)
 
 
@@ -81,7 +84,9 @@ def test_r1_with_weight_zero_is_the_unit() -> None:
     assert set(traces["critic"].parts) == {"main", "r1"}
 
 
-@pytest.mark.parametrize("make", [lambda: InstanceNoise(start=-1), lambda: InstanceNoise(steps=0), lambda: R1(-1.0)])
+@pytest.mark.parametrize(
+    "make", [lambda: InstanceNoise(start=-1), lambda: InstanceNoise(steps=0), lambda: R1(-1.0)]
+)
 def test_values_out_of_range_are_refused(make: object) -> None:
     with pytest.raises(ValueError, match="must be at least"):
         make()  # type: ignore[operator]

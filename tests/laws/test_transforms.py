@@ -25,7 +25,11 @@ CASES: list[tuple[type[Transform], type[torch.optim.Optimizer], dict[str, Any]]]
     (SGD, torch.optim.SGD, {"lr": 1e-1, "momentum": 0.9, "dampening": 0.3}),
     (SGD, torch.optim.SGD, {"lr": 1e-1, "momentum": 0.9, "nesterov": True}),
     (RMSprop, torch.optim.RMSprop, {"lr": 1e-2}),
-    (RMSprop, torch.optim.RMSprop, {"lr": 1e-2, "alpha": 0.9, "eps": 1e-4, "momentum": 0.5, "weight_decay": 0.1}),
+    (
+        RMSprop,
+        torch.optim.RMSprop,
+        {"lr": 1e-2, "alpha": 0.9, "eps": 1e-4, "momentum": 0.5, "weight_decay": 0.1},
+    ),
     (RMSprop, torch.optim.RMSprop, {"lr": 1e-2, "centered": True, "momentum": 0.9}),
 ]
 IDS = [f"{c[0].__name__}-{'-'.join(c[2])}" for c in CASES]
@@ -33,7 +37,10 @@ IDS = [f"{c[0].__name__}-{'-'.join(c[2])}" for c in CASES]
 
 def start() -> Params:
     g = torch.Generator().manual_seed(0)
-    return {"a": torch.randn(3, 4, generator=g, dtype=torch.float64), "b": torch.randn(5, generator=g, dtype=torch.float64)}
+    return {
+        "a": torch.randn(3, 4, generator=g, dtype=torch.float64),
+        "b": torch.randn(5, generator=g, dtype=torch.float64),
+    }
 
 
 def slope(params: Params) -> Params:
@@ -91,7 +98,9 @@ def test_is_the_same_under_vmap_with_a_rate_a_run(ours: Any, theirs: Any, option
 
 
 @pytest.mark.parametrize(("ours", "theirs", "options"), CASES, ids=IDS)
-def test_two_steps_differentiate_to_finite_differences(ours: Any, theirs: Any, options: dict[str, Any]) -> None:
+def test_two_steps_differentiate_to_finite_differences(
+    ours: Any, theirs: Any, options: dict[str, Any]
+) -> None:
     params, transform = start(), ours(**options)
 
     def end(shift: torch.Tensor) -> torch.Tensor:

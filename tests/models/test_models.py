@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from functools import partial
 from typing import Any
 
@@ -64,9 +65,13 @@ def test_initialisation_is_the_papers(family: Any, g_std: float, c_std: float) -
 
 
 def test_no_bias_stands_before_batch_norm() -> None:
-    for net in (dcgan.Generator(9, (3, 32, 32), (-1, 1)), dcgan.Critic((3, 32, 32)), mlp_fgan.Generator(9, (4,), None)):
+    for net in (
+        dcgan.Generator(9, (3, 32, 32), (-1, 1)),
+        dcgan.Critic((3, 32, 32)),
+        mlp_fgan.Generator(9, (4,), None),
+    ):
         flat = [m for m in net.modules() if not list(m.children())]
-        for layer, after in zip(flat, flat[1:], strict=False):
+        for layer, after in itertools.pairwise(flat):
             if isinstance(after, nn.BatchNorm1d | nn.BatchNorm2d):
                 assert layer.bias is None
 
