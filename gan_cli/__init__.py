@@ -1,3 +1,3 @@
-"""A laboratory for adversarial training: games, divergences and tricks, each tested against its mathematics."""
+"""A laboratory for adversarial training: games, divergences and tricks, tested against their mathematics."""
 
 __version__ = "0.1.0"

@@ -68,7 +68,7 @@ def build(cfg: DictConfig) -> Experiment:
         generator=_side(cfg, "generator", dataset, tricks, dtype),
         critic=_side(cfg, "critic", dataset, tricks, dtype),
         loss=loss,
-        prior=_named("model", Prior, cfg.model.latent, cfg.model.prior),
+        prior=Prior(cfg.model.latent, cfg.model.prior),
         prepare=dataset.prepare,
         batch_size=cfg.batch_size,
         view=compose(*tricks.views),
@@ -93,7 +93,7 @@ def build(cfg: DictConfig) -> Experiment:
 
 
 def device(name: str) -> torch.device:
-    """The device of that name; `auto` is a GPU where there is one. Raises InputError for one that is not there."""
+    """The device of that name; `auto` is a GPU if there is one. Raises InputError where `cuda` has none."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -158,7 +158,10 @@ def _sort(cfg: DictConfig) -> Tricks:
 
 def _wrap(key: str, node: DictConfig, loss: Loss) -> Loss:
     # Not as an argument of instantiate, which would take a dataclass for a config.
-    wrapped: Loss = _named(key, _make(key, node, _partial_=True), loss)
+    try:
+        wrapped: Loss = _make(key, node, _partial_=True)(loss)
+    except ValueError as error:
+        raise InputError(_placed(key, node, error)) from None
     return wrapped
 
 
@@ -166,14 +169,13 @@ def _make(key: str, node: DictConfig, **extra: Any) -> Any:
     try:
         return instantiate(node, **extra, _convert_="all")
     except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, ValueError):
-            raise InputError(f"{key}: {cause}") from None
-        raise
+        if not isinstance(error.__cause__, ValueError):
+            raise
+        # Hydra names the node whose constructor refused; that says "<argument> must be …, got …".
+        where = next((line[10:] for line in str(error).splitlines() if line.startswith("full_key: ")), key)
+        raise InputError(_placed(where, OmegaConf.select(node._get_root(), where), error.__cause__)) from None
 
 
-def _named(key: str, make: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return make(*args)
-    except ValueError as error:
-        raise InputError(f"{key}: {error}") from None
+def _placed(key: str, node: DictConfig | None, cause: ValueError) -> str:
+    argument = str(cause).split(" ", 1)[0]
+    return f"{key}.{cause}" if node is not None and argument in node else f"{key}: {cause}"

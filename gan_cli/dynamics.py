@@ -21,7 +21,7 @@ class Unrolled:
     """Let the generator see the critic `steps` moves ahead (Metz et al. 2017, eq. 7–10).
 
     θ_G descends f(θ_G, θ_D^K(θ_G)), with the gradient through all K moves of the critic's own optimiser,
-    which start from a copy of its state and see one fixed batch; K = 0 is the ordinary game. Raises ValueError
+    from a copy of its state, on one fixed batch; K = 0 is the ordinary game. Raises ValueError
     for steps < 0.
     """
 

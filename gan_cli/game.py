@@ -152,7 +152,7 @@ class Game:
     # --- what the dynamics are made of ----------------------------------------------------------------
 
     def examples(self, theta: Params, state: State, batch: Batch) -> tuple[Examples, dict[str, Tensor]]:
-        """What the critic sees of a batch when the generator is at theta, and the generator's buffers after."""
+        """What the critic sees of a batch with the generator at theta, and the generator's buffers after."""
         fake, buffers = self.generator.network(theta, state.generator.buffers, batch.latent)
         real = self.view.apply(self.prepare(batch.real).to(self.dtype), batch.view_real, state.step)
         return Examples(real, self.view.apply(fake, batch.view_fake, state.step), state.step), buffers

@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class InstanceNoise:
-    """x + σₜ·ε, fresh ε ~ N(0, I) on real and generated examples (Sønderby et al. 2017; Arjovsky & Bottou 2017).
+    """x + σₜ·ε, fresh ε ~ N(0, I) on real and fake examples (Sønderby et al. 2017; Arjovsky & Bottou 2017).
 
     σₜ goes from start to end over `steps` updates of the generator, linearly, by a half cosine, or stays at
     start; afterwards it stays at end. The noise makes the supports of both distributions overlap, so that
