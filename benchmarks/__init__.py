@@ -1,0 +1,1 @@
+"""Programs that print a table each; run them as modules from the top of the tree."""
