@@ -36,40 +36,40 @@ class Unrolled:
 def play(game: Game, state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
     """One round: a critic's move for each critic batch, one of the generator's; pure, without host sync."""
     critic = state.critic
-    for batch in batches.critic:
-        seen, _ = game.examples(state.generator.params, state, batch)
-        critic, critic_trace, slope = critic_move(game, critic, seen, batch)
-    critic_trace = critic_trace._replace(gradient_norm=norm(slope))
-    generator, generator_trace = generator_move(game, state, critic, batches.generator)
-    return State(generator, critic, state.step + 1), {"critic": critic_trace, "generator": generator_trace}
+    *early, last = batches.critic
+    for batch in early:
+        fake, _ = game.generate(state.generator.params, state, batch.latent)
+        critic, _ = critic_move(game, critic, game.seen(fake, batch, state.step), batch)
+
+    def objective(theta: Params) -> tuple[Tensor, Any]:
+        # One pass of the generator serves both players: to the critic's last move its result is a constant.
+        fake, buffers = game.generate(theta, state, last.latent)
+        with torch.no_grad():
+            moved, trace = critic_move(game, critic, game.seen(fake.detach(), last, state.step), last)
+        seen, rival = game.seen(fake, batches.generator, state.step), moved
+        for _ in range(game.unroll):  # on one fixed batch; the real critic keeps none of it
+            rival, _ = critic_move(game, rival, seen, batches.generator)
+        total, own = game.generator_objective(theta, state.generator, rival, seen, batches.generator)
+        return total, (buffers, own, moved, trace)
+
+    gradients, _, (buffers, own, critic, critic_trace) = game.calculus.gradient(
+        objective, state.generator.params
+    )
+    generator = _advance(game.generator, state.generator, gradients, buffers)
+    traces = {"critic": critic_trace, "generator": own._replace(gradient_norm=norm(gradients))}
+    return State(generator, critic, state.step + 1), traces
 
 
-def critic_move(game: Game, player: Player, seen: Examples, batch: Batch) -> tuple[Player, Trace, Params]:
-    """One optimiser step of the critic, and its gradient; differentiable where gradients are enabled."""
+def critic_move(game: Game, player: Player, seen: Examples, batch: Batch) -> tuple[Player, Trace]:
+    """One optimiser step of the critic; differentiable where gradients are enabled."""
 
     def objective(params: Params) -> tuple[Tensor, Any]:
         total, trace, buffers = game.critic_objective(params, player, seen, batch)
         return total, (trace, buffers)
 
     gradients, _, (trace, buffers) = game.calculus.gradient(objective, player.params)
-    return _advance(game.critic, player, gradients, buffers), trace, gradients
-
-
-def generator_move(game: Game, state: State, critic: Player, batch: Batch) -> tuple[Player, Trace]:
-    """One optimiser step of the generator against the critic that it provokes `unroll` moves ahead."""
-
-    def objective(theta: Params) -> tuple[Tensor, Any]:
-        seen, buffers = game.examples(theta, state, batch)
-        rival = critic
-        for _ in range(game.unroll):  # on one fixed batch; the real critic keeps none of it
-            rival, *_ = critic_move(game, rival, seen, batch)
-        total, trace = game.generator_objective(theta, state.generator, rival, seen, batch)
-        return total, (trace, buffers)
-
-    gradients, _, (trace, buffers) = game.calculus.gradient(objective, state.generator.params)
-    return _advance(game.generator, state.generator, gradients, buffers), trace._replace(
-        gradient_norm=norm(gradients)
-    )
+    trace = trace._replace(gradient_norm=norm(gradients).detach())
+    return _advance(game.critic, player, gradients, buffers), trace
 
 
 def _advance(side: Side, player: Player, gradients: Params, buffers: dict[str, Tensor]) -> Player:

@@ -17,7 +17,7 @@ from gan_cli.network import Network
 from gan_cli.streams import Streams
 from gan_cli.terms.base import Scene, Term
 from gan_cli.transforms.base import Transform
-from gan_cli.types import Batch, Noise, Params, Player, Round, Score, State, Trace
+from gan_cli.types import Batch, Buffers, Noise, Params, Player, Round, Score, State, Trace
 from gan_cli.views.base import View, compose
 
 
@@ -104,7 +104,7 @@ class Game:
         first = step * self.critic_steps
         reals = [feed.batch(first + i) for i in range(self.critic_steps)]
 
-        def batch(real: Tensor) -> Batch:
+        def batch(real: Tensor, z: Tensor) -> Batch:
             # A view draws for the prepared example, which has the raw one's shape.
             views = [self.view.draw(view, real.shape, self.dtype) for _ in ("real", "fake")]
             # Both players' terms: the critic moves inside the generator's move, too.
@@ -112,9 +112,11 @@ class Game:
                 tuple(t.draw(term, len(real), self.dtype) for t in side.terms)
                 for side in (self.critic, self.generator)
             ]
-            return Batch(real, self.prior.draw(latent, len(real), self.dtype), *views, *terms)
+            return Batch(real, z, *views, *terms)
 
-        return Round(tuple(batch(real) for real in reals), batch(reals[-1]))
+        latents = [self.prior.draw(latent, len(real), self.dtype) for real in reals]
+        moves = tuple(batch(real, z) for real, z in zip(reals, latents, strict=True))
+        return Round(moves, batch(reals[-1], latents[-1]))
 
     def play(self, state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
         """One round; see `dynamics.play`."""
@@ -151,15 +153,18 @@ class Game:
 
     # --- what the dynamics are made of ----------------------------------------------------------------
 
-    def examples(self, theta: Params, state: State, batch: Batch) -> tuple[Examples, dict[str, Tensor]]:
-        """What the critic sees of a batch with the generator at theta, and the generator's buffers after."""
-        fake, buffers = self.generator.network(theta, state.generator.buffers, batch.latent)
-        real = self.view.apply(self.prepare(batch.real).to(self.dtype), batch.view_real, state.step)
-        return Examples(real, self.view.apply(fake, batch.view_fake, state.step), state.step), buffers
+    def generate(self, theta: Params, state: State, latent: Tensor) -> tuple[Tensor, Buffers]:
+        """G(z) in training mode with the generator at theta, [B, …], and its buffers after."""
+        return self.generator.network(theta, state.generator.buffers, latent)
+
+    def seen(self, fake: Tensor, batch: Batch, step: Tensor) -> Examples:
+        """A batch's real examples and the given generated ones as the critic sees them."""
+        real = self.view.apply(self.prepare(batch.real).to(self.dtype), batch.view_real, step)
+        return Examples(real, self.view.apply(fake, batch.view_fake, step), step)
 
     def critic_objective(
         self, params: Params, player: Player, seen: Examples, batch: Batch
-    ) -> tuple[Tensor, Trace, dict[str, Tensor]]:
+    ) -> tuple[Tensor, Trace, Buffers]:
         """The critic's loss at params, E[Loss.critic] plus its terms, the trace, and its buffers after.
 
         Real and generated examples pass one after the other, so that each batch has its own statistics.

@@ -53,7 +53,10 @@ class Batch(NamedTuple):
 
 
 class Round(NamedTuple):
-    """All that one round consumes: a batch for each critic step, one for the generator."""
+    """All that one round consumes: a batch for each critic step, one for the generator.
+
+    The generator's batch has the real examples and latents of the critic's last one, and noise of its own.
+    """
 
     critic: tuple[Batch, ...]
     generator: Batch

@@ -14,11 +14,11 @@ from gan_cli.types import Score
 class FGAN(SeparableLoss):
     """min over G, max over V of E_P[T] - E_Q[f*(T)], T = g_f(V): at the best critic this is D_f(P‖Q).
 
-    generator: "variational" minimises -E_Q[f*(T)], the divergence itself, and is the default because the
-    loss is named after it; "heuristic" minimises -E_Q[T], which keeps the fixed point and weighs an example
-    by q/p more, so that its gradient does not fade where the critic wins. Watch `bound` then: the
-    generator's loss is no divergence. activation: "paper" takes g_f from the paper's table; "log_ratio"
-    takes T = f'(e^V), so that the best V is ln p/q whatever the divergence.
+    generator: "variational" minimises -E_Q[f*(T)], the divergence itself; "heuristic" minimises -E_Q[T],
+    which keeps the fixed point and weighs an example by q/p more, so that its gradient does not fade where
+    the critic wins. Watch `bound` then: the generator's loss is no divergence. Heuristic is the default, as
+    few variational generators get off the ground on images. activation: "paper" takes g_f from the paper's
+    table; "log_ratio" takes T = f'(e^V), so that the best V is ln p/q whatever the divergence.
 
     Errors: ValueError for any other word, and for "log_ratio" with a divergence whose f' is a step.
     Source: Nowozin, Cseke and Tomioka, f-GAN (2016), equations (4), (6) and (7), section 3.2.
@@ -32,7 +32,7 @@ class FGAN(SeparableLoss):
     def __init__(
         self,
         divergence: Divergence,
-        generator: Literal["variational", "heuristic"] = "variational",
+        generator: Literal["variational", "heuristic"] = "heuristic",
         activation: Literal["paper", "log_ratio"] = "paper",
     ) -> None:
         require(isinstance(divergence, Divergence), "divergence", "a Divergence", divergence)

@@ -127,7 +127,8 @@ def test_draws_are_a_function_of_seed_and_step() -> None:
     assert not torch.equal(first.generator.latent, other.generator.latent)
     latents = [b.latent for b in (*first.critic, first.generator)]
     assert not torch.equal(latents[0], latents[1])
-    assert not torch.equal(latents[1], latents[2])
+    assert latents[1] is latents[2]
+    assert not torch.equal(first.critic[1].view_fake[0], first.generator.view_fake[0])
     assert not torch.equal(first.generator.view_real[0], first.generator.view_fake[0])
 
 

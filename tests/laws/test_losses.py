@@ -48,7 +48,8 @@ def test_yaml_names_every_argument_with_its_default(yaml: Path) -> None:
         arguments = inspect.signature(get_class(node["_target_"])).parameters
         assert set(node) - {"_target_"} == set(arguments)
         for name, argument in arguments.items():
-            assert argument.default in (inspect.Parameter.empty, node[name])
+            # Which form of the generator trains best depends on the divergence: its yaml says.
+            assert name == "generator" or argument.default in (inspect.Parameter.empty, node[name])
 
 
 def test_every_yaml_has_its_row_in_the_docs() -> None:
