@@ -77,14 +77,15 @@ def _one(override: Override, options: Mapping[str, list[str]]) -> str:
 
 
 def _group(override: Override, options: list[str]) -> str:
-    """A choice of options, checked; a single trick becomes a list of one."""
+    """A choice of options, checked; a single trick becomes a list of one.
+
+    `+experiment=x`, as Hydra has it for a group that its defaults leave out, means `experiment=x` here.
+    """
     line, group = str(override.input_line), override.key_or_group
     if override.is_delete():
         if group in OPTIONAL:
             return f"{group}=[]" if group == MANY else f"{group}=null"
         raise InputError(f"{line}: a run needs its {group}; choose another with {group}=<option>")
-    if override.is_add():
-        raise InputError(f"{line}: {group} is there already; write {line[1:]}")
     if isinstance(override._value, Glob):
         chosen = override._value.filter(options)
         if not chosen:

@@ -34,7 +34,6 @@ AT_ONCE: dict[str, list[str]] = {
     "loss=": ["loss=", "wgan"],
     "data=null": ["data=null", "digits"],
     "~data": ["~data", "needs its data"],
-    "+loss=gan": ["write loss=gan"],
     "model=[dcgan,mlp]": ["model=[dcgan,mlp]", "one option"],
     "experiment=nothing_like_it": ["experiment=nothing_like_it"],
     "hydra/launcher=jobblib": ["hydra/launcher/jobblib"],

@@ -1,0 +1,42 @@
+"""A compiled round gives the numbers of an eager one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils._pytree import tree_leaves
+
+from gan_cli.data.feed import Feed
+from gan_cli.streams import Streams
+from gan_cli.types import State
+from tests.test_combinations import built
+
+CASES = {
+    "points": ["data=ring", "model=mlp", "trick=[unrolled,instance_noise,r1]", "trick.unrolled.steps=2"],
+    "images": ["data=fake", "data.size=16", "data.count=40", "model=dcgan", "loss=fgan_js"],
+}
+
+
+def trained(overrides: list[str]) -> State:
+    made = built(*overrides, "model.width=8", "batch_size=8", "device=cpu")
+    game, streams = made.game, Streams(0, torch.device("cpu"))
+    state = game.init(0)
+    with Feed(made.dataset, 8, streams, torch.device("cpu")) as feed:
+        for step in range(3):
+            state, _ = game.play(state, game.draw(step, feed, streams))
+    return state
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_compiling_changes_nothing_but_rounding(case: str) -> None:
+    overrides = [*CASES[case], "runtime.precision=fp64"]
+    eager, compiled = trained(overrides), trained([*overrides, "runtime.compile=on"])
+    for x, y in zip(tree_leaves(eager), tree_leaves(compiled), strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_reduced_precision_compiles(case: str = "images") -> None:
+    state = trained([*CASES[case], "runtime.precision=bf16", "runtime.compile=on"])
+    assert all(x.isfinite().all() for x in tree_leaves(state))
