@@ -37,6 +37,6 @@ def test_compiling_changes_nothing_but_rounding(case: str) -> None:
 
 
 @pytest.mark.slow
-def test_reduced_precision_compiles(case: str = "images") -> None:
-    state = trained([*CASES[case], "runtime.precision=bf16", "runtime.compile=on"])
+def test_reduced_precision_compiles() -> None:
+    state = trained([*CASES["images"], "runtime.precision=bf16", "runtime.compile=on"])
     assert all(x.isfinite().all() for x in tree_leaves(state))
