@@ -18,7 +18,7 @@ class Digits(ImageSet):
 
     size: int = 16
     channels: Literal[1, 3] = 1
-    default_steps: int = 2000
+    default_steps: int = 4000
 
     def load(self) -> Table:
         """All digits: uint8 [1797, C, size, size], the grey levels 0…16 spread over 0…255."""

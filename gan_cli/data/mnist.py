@@ -35,7 +35,7 @@ class MNIST(ImageSet):
     download: bool = True
     size: int = 28
     channels: Literal[1, 3] = 1
-    default_steps: int = 5000
+    default_steps: int = 10000
 
     name: ClassVar[str] = "MNIST"
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
