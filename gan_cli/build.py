@@ -40,6 +40,7 @@ class Experiment:
     steps: int
     seed: int
     threads: int | None
+    resident_mb: int
     config_yaml: str
     config: Mapping[str, Any]
 
@@ -52,7 +53,7 @@ class Tricks:
     views: list[View] = field(default_factory=list)
     terms: list[Term] = field(default_factory=list)
     transforms: list[Transform] = field(default_factory=list)
-    unroll: int = 0
+    unroll: int | None = None
 
 
 def build(cfg: DictConfig) -> Experiment:
@@ -73,7 +74,7 @@ def build(cfg: DictConfig) -> Experiment:
         batch_size=cfg.batch_size,
         view=compose(*tricks.views),
         critic_steps=cfg.critic_steps,
-        unroll=tricks.unroll,
+        unroll=tricks.unroll or 0,
         calculus=functional if compiled else eager,
         dtype=dtype,
     )
@@ -87,6 +88,7 @@ def build(cfg: DictConfig) -> Experiment:
         steps=cfg.steps,
         seed=cfg.seed,
         threads=cfg.runtime.threads,
+        resident_mb=cfg.runtime.resident_mb,
         config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
         config=OmegaConf.to_container(cfg, resolve=True),  # type: ignore[arg-type]
     )
@@ -103,6 +105,12 @@ def device(name: str) -> torch.device:
 
 def check(game: Game) -> None:
     """Refuse what mathematics forbids, with the reason and the fix (InputError)."""
+    for name, side in (("generator", game.generator), ("critic", game.critic)):
+        if side.network.draws:
+            raise InputError(
+                f"model.{name}: it holds Dropout, which draws numbers of its own inside a round; "
+                "a round must depend on nothing but its inputs, or no run could be resumed"
+            )
     mixing = [
         name
         for name, side in (("critic", game.critic), ("generator", game.generator))
@@ -112,7 +120,7 @@ def check(game: Game) -> None:
         raise InputError(
             f"batch_size={game.batch_size}: the {mixing[0]} normalises over the batch; use at least 2"
         )
-    for term in game.critic.terms:
+    for term in (*game.critic.terms, *game.generator.terms):
         if term.per_sample and "critic" in mixing:
             raise InputError(
                 f"trick={term.name}: it takes the critic's gradient example by example, but this critic's "
@@ -144,6 +152,8 @@ def _sort(cfg: DictConfig) -> Tricks:
             continue
         trick = _make(key, node)
         if isinstance(trick, Unrolled):
+            if tricks.unroll is not None:
+                raise InputError(f"{key}: the list of tricks unrolls twice; keep one of the two")
             tricks.unroll = trick.steps
         elif isinstance(trick, Term):
             tricks.terms.append(trick)

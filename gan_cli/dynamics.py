@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Unrolled:
     """Let the generator see the critic `steps` moves ahead (Metz et al. 2017, eq. 7–10).
 
-    θ_G descends f(θ_G, θ_D^K(θ_G)), with the gradient through all K moves of the critic's own optimiser,
-    from a copy of its state, on one fixed batch; K = 0 is the ordinary game. Raises ValueError
-    for steps < 0.
+    θ_G descends f(θ_G, θ_D^K(θ_G)), with the gradient through all K moves of the critic's own optimiser. They
+    go on from a copy of its state after its real move of the round, where the ordinary generator meets it, on
+    one fixed batch; K = 0 is the ordinary game. Raises ValueError for steps < 0.
     """
 
     steps: int = 5
@@ -56,7 +56,7 @@ def play(game: Game, state: State, batches: Round) -> tuple[State, dict[str, Tra
         objective, state.generator.params
     )
     generator = _advance(game.generator, state.generator, gradients, buffers)
-    traces = {"critic": critic_trace, "generator": own._replace(gradient_norm=norm(gradients))}
+    traces = {"critic": critic_trace, "generator": _completed(own, norm(gradients))}
     return State(generator, critic, state.step + 1), traces
 
 
@@ -68,8 +68,12 @@ def critic_move(game: Game, player: Player, seen: Examples, batch: Batch) -> tup
         return total, (trace, buffers)
 
     gradients, _, (trace, buffers) = game.calculus.gradient(objective, player.params)
-    trace = trace._replace(gradient_norm=norm(gradients).detach())
-    return _advance(game.critic, player, gradients, buffers), trace
+    return _advance(game.critic, player, gradients, buffers), _completed(trace, norm(gradients).detach())
+
+
+def _completed(trace: Trace, gradient_norm: Tensor) -> Trace:
+    # Not by _replace, of which torch 2.11 makes no compiled graph.
+    return Trace(trace.loss, trace.parts, gradient_norm, trace.real, trace.fake)
 
 
 def _advance(side: Side, player: Player, gradients: Params, buffers: dict[str, Tensor]) -> Player:

@@ -56,6 +56,11 @@ class Network:
         mixing = (nn.modules.batchnorm._BatchNorm,)
         return any(isinstance(m, mixing) or getattr(m, "mixes_batch", False) for m in self.module.modules())
 
+    @property
+    def draws(self) -> bool:
+        """Whether in training the module draws random numbers that nobody handed it."""
+        return any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in self.module.modules())
+
 
 class _Skeleton:
     def __init__(self, module: nn.Module):
@@ -71,7 +76,7 @@ class _Skeleton:
             for slot, key, name in self._buffers:  # clones: BatchNorm updates its statistics in place
                 slot[key] = buffers[name].clone()
             y = self._module(x)
-            return y, {name: slot[key] for slot, key, name in self._buffers}
+            return y, {name: slot[key].detach() for slot, key, name in self._buffers}
         finally:
             for (slot, key, _), own in zip(self._params + self._buffers, self._own, strict=True):
                 slot[key] = own

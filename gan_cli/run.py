@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from gan_cli.observers.base import Outcome, Run
 from gan_cli.observers.defaults import default_observers
 from gan_cli.streams import Streams
 
-_LOG = logging.getLogger("gan_cli")
-
 
 def run(
     experiment: Experiment, folder: Path, resume: bool = False, stop: Callable[[], bool] = lambda: False
@@ -30,16 +27,15 @@ def run(
         torch.set_num_threads(experiment.threads)
     learner, device = experiment.game, experiment.device
     streams = Streams(experiment.seed, device)
-    state, start = learner.init(experiment.seed, device), 0
+    state, start, notes = learner.init(experiment.seed, device), 0, []
     if resume:
         found, skipped = checkpoint.latest_good(folder)
-        for line in skipped:
-            _LOG.warning("%s; going back to the one before", line)
+        notes = [f"{line}; going back to the one before" for line in skipped]
         if found is None:
-            _LOG.warning("no checkpoint in %s: starting from step 0", folder)
+            notes.append("there is no whole checkpoint: starting again from step 0")
         else:
             state, start = checkpoint.restore(state, found.tensors), found.step
-    with Feed(experiment.dataset, experiment.game.batch_size, streams, device) as feed:
+    with Feed(experiment.dataset, learner.batch_size, streams, device, experiment.resident_mb) as feed:
         description = Run(
             folder=folder,
             learner=learner,
@@ -53,6 +49,7 @@ def run(
             config_yaml=experiment.config_yaml,
             config=experiment.config,
             start_step=start,
+            notes=tuple(notes),
         )
         state, outcome = train(learner, feed, state, description, default_observers(description), stop)
     return int(state.step), outcome

@@ -86,6 +86,7 @@ NODES: dict[str, dict[str, Key]] = {
         "precision": Key("of the players' arithmetic", Literal["fp32", "fp64", "bf16"]),
         "compile": Key("let torch.compile fuse the step", Literal["off", "on"], None, True),
         "threads": Key("CPU threads; null: torch's choice", int | None, 1, True),
+        "resident_mb": Key("MiB of data kept on the device; more is read from disk as it goes", int, 0, True),
     },
 }
 

@@ -12,11 +12,12 @@ _WORD = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Streams:
-    """Independent random streams of one run, addressed by purpose and number.
+    """The random streams of one run, addressed by purpose and number.
 
     `at(purpose, n)` seeds a generator with mix(base(seed, purpose) + n), where mix is a bijection of
     32-bit words (the finaliser of MurmurHash3): torch's CPU generator reads no more than 32 bits of its
-    seed, and within one stream no two numbers below 2³² may share one.
+    seed, and within one stream no two numbers below 2³² may share one. Two streams, of other purposes or
+    seeds, are stretches of one ring of 2³² words and may overlap by chance, at other numbers.
     """
 
     seed: int

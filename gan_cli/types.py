@@ -55,7 +55,7 @@ class Batch(NamedTuple):
 class Round(NamedTuple):
     """All that one round consumes: a batch for each critic step, one for the generator.
 
-    The generator's batch has the real examples and latents of the critic's last one, and noise of its own.
+    The generator moves on the latents of the critic's last batch; its own differs from it in the noise alone.
     """
 
     critic: tuple[Batch, ...]

@@ -87,6 +87,21 @@ def test_trick(model: str, trick: str, loss: str) -> None:
         assert_trains(built(*overrides))
 
 
+@pytest.mark.parametrize("alpha", [-1, 0.1, 0.9, 0.99, 1.01, 3])
+@pytest.mark.parametrize("generator", ["variational", "heuristic"])
+def test_alpha(alpha: float, generator: str) -> None:
+    overrides = [*DATA["points"], "model=mlp", "model.width=8", "device=cpu", "loss=fgan_alpha"]
+    form = [f"loss.generator={generator}", "loss.activation=log_ratio"]
+    assert_trains(built(*overrides, *form, f"loss.divergence.alpha={alpha}"))
+
+
+@pytest.mark.parametrize("pi", [0.01, 0.99])
+def test_pi(pi: float) -> None:
+    assert_trains(
+        built(*DATA["points"], "model=mlp", "device=cpu", "loss=fgan_wjs", f"loss.divergence.pi={pi}")
+    )
+
+
 @pytest.mark.parametrize("optimizer", options("optimizer"))
 @pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16"])
 def test_optimizer_and_precision(optimizer: str, precision: str) -> None:

@@ -103,7 +103,7 @@ class Alpha(Divergence):
 
 def _clamped(t: Tensor, alpha: Real) -> Tensor:
     """f*(t) for α > 1. The power never sees the clamped 0, whose higher derivatives are infinite."""
-    base = t * (alpha - 1) + 1
-    inside = base > 0
-    power = torch.where(inside, base, 1.0) ** (alpha / (alpha - 1))
-    return (torch.where(inside, power, 0.0) - 1) / alpha
+    growth = t * (alpha - 1)
+    inside = growth > -1
+    power = alpha / (alpha - 1) * torch.log1p(torch.where(inside, growth, 0.0))
+    return torch.where(inside, expm1(power, over=alpha), -1 / alpha)

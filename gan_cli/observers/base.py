@@ -49,7 +49,8 @@ class Run:
     """What every observer may know: the run's folder, its learner and data, and what it was asked to do.
 
     `start_step` is 0, or the step of the checkpoint that the run goes on from. `config_yaml` is the resolved
-    config as text, `config` the same as plain containers.
+    config as text, `config` the same as plain containers. `notes` are lines to be said at the start, such as
+    that a checkpoint was torn.
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class Run:
     config_yaml: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     start_step: int = 0
+    notes: tuple[str, ...] = ()
 
     def due(self, every: int, step: int) -> bool:
         """Whether something done every `every` steps is due: at its multiples and after the last step."""

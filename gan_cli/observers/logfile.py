@@ -37,6 +37,8 @@ class LogFile(Observer):
             self._add(_File(path), _FORMAT, logging.INFO)
         if not logging.getLogger().handlers:  # a root logger with handlers shows them itself
             self._add(_Terminal(), "%(message)s", logging.WARNING if is_terminal() else logging.INFO)
+        for note in run.notes:
+            LOGGER.warning("%s", note)
         where = f"from step {run.start_step}" if run.start_step else "from the start"
         LOGGER.info("running %s to step %d on %s", where, run.steps, run.device)
 

@@ -7,7 +7,7 @@ import math
 import time
 from pathlib import Path
 
-from gan_cli.files import Appender, write_atomic
+from gan_cli.files import Appender, sweep, write_atomic
 from gan_cli.observers.base import Outcome, Run
 from gan_cli.observers.recorder import RATES, Scalars, Sink
 
@@ -20,6 +20,7 @@ class MetricsLog(Sink):
     """Appends `{"step": …, "time": …, "generator/loss": …, …}`; NaN and ±∞ are strings that float() reads."""
 
     def open(self, run: Run) -> Scalars:
+        sweep(run.folder)
         path = run.folder / NAME
         lines = [line for line in read(path) if line["step"] <= run.start_step]
         if path.exists():

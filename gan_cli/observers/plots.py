@@ -18,7 +18,7 @@ from gan_cli.observers.recorder import Picture
 
 Array = NDArray[np.floating]
 REAL, FAKE, INK = "#1b1b1b", "#e8590c", "#444444"
-_LIMIT = 5.0
+LIMIT = 5.0
 """Where the colours of ln p/q end: a factor of 150 is as good as certain."""
 
 
@@ -69,7 +69,7 @@ class Field:
         """Colour limits: even about 0 for ln p/q, the middle 96 % of raw scores."""
         finite = self.values[np.isfinite(self.values)]
         if self.is_log_ratio or not finite.size:
-            return Normalize(-_LIMIT, _LIMIT)
+            return Normalize(-LIMIT, LIMIT)
         low, high = np.percentile(finite, [2, 98])
         return Normalize(float(low), float(max(high, low + 1e-6)))
 
@@ -122,7 +122,7 @@ def densities(
     bottom.axhline(0, color=INK, linewidth=0.6)
     bottom.plot(x, field.values, color="#1864ab", linewidth=1.4)
     if field.is_log_ratio:
-        bottom.set_ylim(-_LIMIT, _LIMIT)
+        bottom.set_ylim(-LIMIT, LIMIT)
     bottom.set(xlim=(frame.low[0], frame.high[0]), ylabel=field.label)
     return _png(figure)
 

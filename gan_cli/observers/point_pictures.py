@@ -7,7 +7,7 @@ import torch
 from gan_cli.data.base import Distribution
 from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.examples import generate, latent_examples, real_examples
-from gan_cli.observers.plots import Array, Field, Frame, densities, scatter
+from gan_cli.observers.plots import LIMIT, Array, Field, Frame, densities, scatter
 from gan_cli.observers.recorder import Picture, Recorder
 from gan_cli.types import State, Trace
 
@@ -55,7 +55,10 @@ class PointPictures(Observer):
         mesh = self._frame.mesh(_SIDE[self._dimensions]).to(self._real)
         score = learner.score(state, mesh)
         ratio = learner.loss.log_ratio(score)
-        return Field((score if ratio is None else ratio).float().cpu().numpy(), ratio is not None)
+        if ratio is None:
+            return Field(score.float().cpu().numpy(), is_log_ratio=False)
+        # A score past what any ratio gives stands for ±∞, which a colour scale would leave blank.
+        return Field(ratio.float().clamp(-LIMIT, LIMIT).cpu().numpy(), is_log_ratio=True)
 
     def _density(self) -> Array | None:
         if not isinstance(self._run.data, Distribution):

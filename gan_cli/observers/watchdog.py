@@ -76,11 +76,13 @@ class Watchdog(Observer):
         for player, trace in traces.items():
             self._numbers += [(f"{player} loss", trace.loss), (f"{player} gradient", trace.gradient_norm)]
         if len(self._tape.rounds) >= self._most or any(self._run.due(every, step) for every in self._due):
-            self._check(step, traces)
+            self._check(step, state, traces)
 
-    def _check(self, step: int, traces: dict[str, Trace]) -> None:
+    def _check(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         numbers, self._numbers = self._numbers, []
         bad = _bad(numbers)
+        if not bad and self._run.due(self._run.settings.checkpoint_every, step):
+            bad = checkpoint.first_nonfinite(state) or ""  # no later loss may come to tell of it
         if bad and bad not in self._seen:
             self._seen.add(bad)
             self._report(step, traces)

@@ -49,7 +49,9 @@ class RMSprop:
         gradients = with_decay(gradients, params, self.weight_decay)
         square = {k: v.lerp(gradients[k].square(), 1 - self.alpha) for k, v in memory.square.items()}
         mean = {k: m.lerp(gradients[k], 1 - self.alpha) for k, m in memory.mean.items()}
-        variance = {k: v - mean[k] ** 2 for k, v in square.items()} if self.centered else square
+        variance = (
+            {k: (v - mean[k] ** 2).clamp(min=0) for k, v in square.items()} if self.centered else square
+        )
         scaled = {k: g / (sqrt(variance[k]) + self.eps) for k, g in gradients.items()}
         velocity = {k: self.momentum * b + scaled[k] for k, b in memory.velocity.items()}
         return {k: -self.lr * b for k, b in velocity.items()}, RMSpropMemory(square, mean, velocity)

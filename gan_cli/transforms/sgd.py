@@ -39,6 +39,8 @@ class SGD:
         require("momentum", self.momentum, 0)
         require("dampening", self.dampening, 0)
         require("weight_decay", self.weight_decay, 0)
+        if self.dampening != 0 and self.momentum == 0:
+            raise ValueError(f"dampening must be 0 without momentum, got {self.dampening}")
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
             raise ValueError("nesterov must be false without momentum or with dampening, got true")
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from gan_cli.calculus import functional
+from gan_cli.network import Network
 from gan_cli.streams import Streams
+from gan_cli.terms.base import Scene, Side
 from gan_cli.terms.r1 import R1
 from gan_cli.transforms.adam import Adam
 from gan_cli.transforms.base import chain
 from gan_cli.transforms.clipping import GradientClipping
-from gan_cli.types import State
+from gan_cli.types import Params, State
 from gan_cli.views.instance_noise import InstanceNoise
 from tests.games import CPU, Cloud, small_game
 
@@ -117,6 +121,74 @@ def test_an_ensemble_of_seeds_gives_each_run_its_own_numbers(options: dict[str, 
     for i, seed in enumerate(seeds):
         alone = trained(5, seed, **options)
         assert_equal(tree_map(lambda x, i=i: x[i], states), alone, rtol=1e-8)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """‖θ − θ̄‖² with a running mean θ̄ and a random weight: a term with a memory and a draw, on either side."""
+
+    side: Side
+    weight: float
+    name: ClassVar[str] = "drift"
+    per_sample: ClassVar[bool] = False
+
+    def init(self, params: Params) -> Params:
+        return params
+
+    def draw(self, generator: torch.Generator, batch_size: int, dtype: torch.dtype) -> Tensor:
+        return torch.rand((), generator=generator, dtype=dtype)
+
+    def value(self, scene: Scene, memory: Params, noise: Tensor) -> Tensor:
+        squares = [(p - memory[k]).square().sum() for k, p in scene.params.items()]
+        return self.weight * (1 + noise) * torch.stack(squares).sum()
+
+    def update(self, memory: Params, params: Params) -> Params:
+        return {k: 0.5 * m + 0.5 * params[k] for k, m in memory.items()}
+
+
+def test_terms_with_memory_and_draws_hold_either_player_back() -> None:
+    """A strong pull towards the running mean shortens the way; the memory follows; all calculi agree."""
+    options: dict[str, Any] = {"unroll": 1, "critic_steps": 2}
+    free = trained(10, **options)
+    for name in ("generator", "critic"):
+        terms = [Drift(name, 4.0)]
+        held = trained(10, terms=terms, **options)
+        assert_equal(held, trained(10, terms=terms, calculus=functional, **options), rtol=1e-10)
+        start = small_game().init(0)
+        way = [
+            sum(
+                (getattr(end, name).params[k] - p).square().sum()
+                for k, p in getattr(start, name).params.items()
+            )
+            for end in (free, held)
+        ]
+        assert way[1] < way[0]
+        (memory,) = getattr(held, name).terms
+        assert not torch.equal(memory["body.0.weight"], getattr(start, name).params["body.0.weight"])
+
+
+class Remembering(nn.Module):
+    """A generator whose buffer is a differentiable running mean of what it made."""
+
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(3, 2)
+        self.register_buffer("mean", torch.zeros(2))
+
+    def forward(self, z: Tensor) -> Tensor:
+        x: Tensor = self.body(z)
+        self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
+        return x - self.mean
+
+
+def test_a_buffer_keeps_no_history_of_rounds() -> None:
+    plain = small_game()
+    game = replace(plain, generator=replace(plain.generator, network=Network(Remembering, torch.float64)))
+    state, _ = game.play(game.init(0), game.draw(0, Cloud(), Streams(0, CPU)))
+    assert not state.generator.buffers["mean"].requires_grad
+    assert state.generator.buffers["mean"].abs().sum() > 0
 
 
 def test_draws_are_a_function_of_seed_and_step() -> None:

@@ -184,3 +184,21 @@ def test_colours_are_even_about_no_difference() -> None:
     raw = Field(np.linspace(3, 4, 100), False)
     assert raw.norm.vmin == pytest.approx(3.02)
     assert (raw.label, Field(raw.values, True).label) == ("the critic's score", "ln p/q by the critic")
+
+
+class Certain(RawLoss):
+    """A loss for which every score is past what any ratio gives, as LSGAN's is below its target for fakes."""
+
+    def log_ratio(self, score: Tensor) -> Tensor | None:
+        return torch.full_like(score, -math.inf)
+
+
+def test_a_certain_critic_is_drawn_as_certain(tmp_path: Path) -> None:
+    """−∞ is the far end of the colours, not a hole."""
+    dataset = Ring(std=0.2)
+    run = make_run(tmp_path, dataset, Toy(dataset.shape, loss=Certain()))
+    observer, state = PointPictures(Recorder([])), begin(run)[1]
+    observer.start(run, state)
+    field = observer._field(state)
+    assert field.is_log_ratio
+    assert np.isfinite(field.values).all()

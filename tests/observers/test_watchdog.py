@@ -60,6 +60,14 @@ def test_it_stops_before_anything_bad_is_written(tmp_path: Path) -> None:
     assert [line["step"] for line in read(tmp_path / "metrics.jsonl")] == [5, 10, 15, 20, 25, 30, 35]
 
 
+def test_the_last_step_is_held_to_its_parameters_too(tmp_path: Path) -> None:
+    """No later loss tells that the last update broke the parameters."""
+    run = poisoned(tmp_path, Bad("update", 21, INF))
+    run = dataclasses.replace(run, steps=21)
+    with pytest.raises(RunError, match="step 21: critic/params/c is inf after the update"):
+        advance(run, begin(run)[1], watched(run), 21)
+
+
 def test_it_names_the_move_of_several(tmp_path: Path) -> None:
     run = poisoned(tmp_path, Bad("gradient", 7, INF, move=1), critic_steps=3)
     with pytest.raises(RunError, match=r"step 7: gradient of critic/w is inf in critic move 2 of 3"):
