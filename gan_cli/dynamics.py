@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.calculus import norm
+from gan_cli.checks import nonnegative
 from gan_cli.transforms.base import apply
 from gan_cli.types import Batch, Params, Player, Round, State, Trace
 
@@ -28,8 +29,7 @@ class Unrolled:
     steps: int = 5
 
     def __post_init__(self) -> None:
-        if self.steps < 0:
-            raise ValueError(f"steps must be at least 0, got {self.steps}")
+        nonnegative(steps=self.steps)
 
 
 @torch.no_grad()

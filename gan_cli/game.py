@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gan_cli import dynamics
 from gan_cli.calculus import Calculus, eager
+from gan_cli.checks import at_least_one
 from gan_cli.losses.base import Loss
 from gan_cli.network import Network
 from gan_cli.streams import Streams
@@ -35,8 +36,7 @@ class Prior:
     kind: Literal["normal", "uniform"] = "normal"
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"latent must be at least 1, got {self.size}")
+        at_least_one(latent=self.size)
 
     def draw(self, generator: torch.Generator, n: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """n latents, [n, Z], on the generator's device."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from gan_cli.checks import at_least_one, one_of
 
 Kind = Literal["image", "points"]
 Labels = NDArray[np.int64]
@@ -134,23 +135,3 @@ class ImageSet(Dataset):
         low, high = self.pixel_range
         # One division instead of a product by (high − low)/255, which would miss 1 by a rounding error.
         return raw / (255 / (high - low)) + low
-
-
-def at_least_one(**sizes: int) -> None:
-    """Raise ValueError unless every size is at least 1."""
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-
-
-def positive(**values: float) -> None:
-    """Raise ValueError unless every value is a finite number above 0."""
-    for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a number above 0, got {value}")
-
-
-def one_of(name: str, value: object, options: Sequence[object]) -> None:
-    """Raise ValueError unless `value` is one of the options."""
-    if value not in options:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, options))}, got {value}")

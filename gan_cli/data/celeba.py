@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from gan_cli.checks import one_of
 from gan_cli.data.archives import open_source
-from gan_cli.data.base import one_of
 from gan_cli.data.decoded import DecodedSet
 from gan_cli.data.download import fetch_torchvision
 from gan_cli.data.sources import Source

@@ -21,7 +21,8 @@ from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from gan_cli.data.base import ImageSet, Table, one_of
+from gan_cli.checks import one_of
+from gan_cli.data.base import ImageSet, Table
 from gan_cli.data.cache import cached, finish_table, read_table, write_table
 from gan_cli.data.download import one_line
 from gan_cli.data.pixels import Fit, Pixels, to_pixels

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from gan_cli.data.base import ImageSet, Table, at_least_one
+from gan_cli.checks import at_least_one
+from gan_cli.data.base import ImageSet, Table
 
 
 @dataclass(frozen=True, kw_only=True)

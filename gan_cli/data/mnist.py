@@ -12,7 +12,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from gan_cli.data.base import ImageSet, Labels, Table, one_of
+from gan_cli.checks import one_of
+from gan_cli.data.base import ImageSet, Labels, Table
 from gan_cli.data.download import fetch, one_line
 from gan_cli.data.pixels import Pixels, from_grey
 from gan_cli.data.places import absolute, writable

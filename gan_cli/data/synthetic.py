@@ -10,7 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Dataset, Distribution, Kind, at_least_one, positive
+from gan_cli.checks import at_least_one, positive
+from gan_cli.data.base import Dataset, Distribution, Kind
 
 
 @dataclass(frozen=True)

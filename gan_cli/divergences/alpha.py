@@ -10,7 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.divergences.base import Divergence, require
+from gan_cli.checks import require
+from gan_cli.divergences.base import Divergence
 from gan_cli.divergences.stable import Real, expm1, log, log_softplus, softplus
 
 

@@ -66,14 +66,3 @@ class Divergence(ABC):
         """f*(f'(e^v)) = e^v f'(e^v) - f(e^v), by Fenchel and Young's equality."""
         u = v.exp()
         return u * self.derivative(u) - self.f(u)
-
-
-def require(holds: bool, argument: str, rule: str, value: object) -> None:
-    """Raise ValueError("<argument> must be <rule>, got <value>") unless it holds.
-
-    >>> require(1 < 0, "pi", "in (0, 1)", 2.0)
-    Traceback (most recent call last):
-    ValueError: pi must be in (0, 1), got 2.0
-    """
-    if not holds:
-        raise ValueError(f"{argument} must be {rule}, got {value!r}")

@@ -9,7 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.divergences.base import Divergence, require
+from gan_cli.checks import require
+from gan_cli.divergences.base import Divergence
 from gan_cli.divergences.stable import log, logit, minus_log1m_sigmoid_power, softplus
 
 

@@ -6,7 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from gan_cli.divergences.base import Divergence, require
+from gan_cli.checks import require
+from gan_cli.divergences.base import Divergence
 from gan_cli.losses.base import SeparableLoss
 from gan_cli.types import Score
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gan_cli.divergences.base import require
+from gan_cli.checks import require
 from gan_cli.losses.base import SeparableLoss
 from gan_cli.types import Score
 

@@ -45,13 +45,6 @@ class Output(nn.Module):
         return low + (high - low) * torch.sigmoid(x)
 
 
-def positive(**sizes: int) -> None:
-    """Raise ValueError unless every size is at least 1."""
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-
-
 def normal_init(module: nn.Module, std: float, norm_std: float | None = None) -> None:
     """Weights N(0, std²) and biases 0; scales of BatchNorm N(1, norm_std²) where given, else 1."""
     for m in module.modules():

@@ -7,7 +7,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from gan_cli.models.base import Output, PixelRange, normal_init, positive
+from gan_cli.checks import at_least_one
+from gan_cli.models.base import Output, PixelRange, normal_init
 
 Norm = Literal["batch", "layer", "none"]
 Kernel = Literal[4, 5]
@@ -32,7 +33,7 @@ class Generator(nn.Module):
         norm: Norm = "batch",
     ):
         super().__init__()
-        positive(width=width)
+        at_least_one(width=width)
         base, doublings = pyramid(shape)
         channels = [width * 2**i for i in reversed(range(doublings))]
         self.base = (channels[0], base, base)
@@ -59,7 +60,7 @@ class Critic(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], width: int = 64, kernel: Kernel = 4, norm: Norm = "batch"):
         super().__init__()
-        positive(width=width)
+        at_least_one(width=width)
         base, halvings = pyramid(shape)
         channels = [width * 2**i for i in range(halvings)]
         bias = norm != "batch"

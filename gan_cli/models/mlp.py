@@ -7,7 +7,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from gan_cli.models.base import Activation, Output, PixelRange, activation, orthogonal_init, positive
+from gan_cli.checks import at_least_one
+from gan_cli.models.base import Activation, Output, PixelRange, activation, orthogonal_init
 
 Init = Literal["default", "orthogonal"]
 
@@ -68,7 +69,7 @@ class Critic(nn.Module):
 def _perceptron(
     size: int, width: int, depth: int, out: int, kind: Activation, init: Init, gain: float
 ) -> nn.Sequential:
-    positive(width=width, depth=depth)
+    at_least_one(width=width, depth=depth)
     layers: list[nn.Module] = []
     for _ in range(depth):
         layers += [nn.Linear(size, width), activation(kind)]

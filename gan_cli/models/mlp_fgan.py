@@ -6,7 +6,8 @@ import math
 
 from torch import Tensor, nn
 
-from gan_cli.models.base import Output, PixelRange, normal_init, positive
+from gan_cli.checks import at_least_one
+from gan_cli.models.base import Output, PixelRange, normal_init
 
 
 class Generator(nn.Module):
@@ -17,7 +18,7 @@ class Generator(nn.Module):
 
     def __init__(self, latent: int, shape: tuple[int, ...], pixel_range: PixelRange, width: int = 1200):
         super().__init__()
-        positive(width=width)
+        at_least_one(width=width)
         self.shape = tuple(shape)
         layers: list[nn.Module] = []
         for size in (latent, width):
@@ -35,7 +36,7 @@ class Critic(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], width: int = 240):
         super().__init__()
-        positive(width=width)
+        at_least_one(width=width)
         size = math.prod(shape)
         self.body = nn.Sequential(
             nn.Linear(size, width), nn.ELU(), nn.Linear(width, width), nn.ELU(), nn.Linear(width, 1)

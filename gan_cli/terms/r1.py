@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from gan_cli.checks import nonnegative
 from gan_cli.terms.base import Memoryless, Scene, Side
 from gan_cli.types import Noise, Tree
 
@@ -25,8 +26,7 @@ class R1(Memoryless):
     per_sample: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.gamma, Tensor) and not self.gamma >= 0:
-            raise ValueError(f"gamma must be at least 0, got {self.gamma}")
+        nonnegative(gamma=self.gamma)
 
     def value(self, scene: Scene, memory: Tree, noise: Noise) -> Tensor:
         gradient = scene.calculus.input_gradient(scene.score, scene.real)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gan_cli.transforms.base import counter, require, sqrt, with_decay, zeros
+from gan_cli.checks import fraction, nonnegative, positive
+from gan_cli.transforms.base import counter, sqrt, with_decay, zeros
 from gan_cli.types import Params
 
 
@@ -39,13 +40,12 @@ class Adam:
     amsgrad: bool = False
 
     def __post_init__(self) -> None:
-        require("lr", self.lr, 0, open_low=True)
+        positive(lr=self.lr)
         if len(self.betas) != 2:
             raise ValueError(f"betas must be two numbers, got {list(self.betas)}")
         for beta in self.betas:
-            require("betas", beta, 0, 1)
-        require("eps", self.eps, 0)
-        require("weight_decay", self.weight_decay, 0)
+            fraction(betas=beta)
+        nonnegative(eps=self.eps, weight_decay=self.weight_decay)
 
     def init(self, params: Params) -> AdamMemory:
         return AdamMemory(

@@ -83,15 +83,3 @@ def sqrt(x: Tensor) -> Tensor:
         return x.sqrt()
     positive = x > 0
     return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)
-
-
-def require(
-    name: str, value: float | Tensor, low: float, high: float = float("inf"), *, open_low: bool = False
-) -> None:
-    """Raise ValueError unless low ≤ value < high (low < value where open_low); tensors pass unread."""
-    if isinstance(value, Tensor):
-        return
-    if not (low < value if open_low else low <= value) or not value < high:
-        left = "above" if open_low else "at least"
-        right = "" if high == float("inf") else f" and below {high:g}"
-        raise ValueError(f"{name} must be {left} {low:g}{right}, got {value}")

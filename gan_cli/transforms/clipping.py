@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from gan_cli.calculus import norm
-from gan_cli.transforms.base import require
+from gan_cli.checks import positive
 from gan_cli.types import Params, Tree
 
 
@@ -21,7 +21,7 @@ class GradientClipping:
     max_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        require("max_norm", self.max_norm, 0, open_low=True)
+        positive(max_norm=self.max_norm)
 
     def init(self, params: Params) -> Tree:
         return ()

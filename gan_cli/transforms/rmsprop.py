@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gan_cli.transforms.base import require, sqrt, with_decay, zeros
+from gan_cli.checks import fraction, nonnegative, positive
+from gan_cli.transforms.base import sqrt, with_decay, zeros
 from gan_cli.types import Params
 
 
@@ -34,11 +35,9 @@ class RMSprop:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        require("lr", self.lr, 0, open_low=True)
-        require("alpha", self.alpha, 0, 1)
-        require("eps", self.eps, 0)
-        require("momentum", self.momentum, 0)
-        require("weight_decay", self.weight_decay, 0)
+        positive(lr=self.lr)
+        fraction(alpha=self.alpha)
+        nonnegative(eps=self.eps, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def init(self, params: Params) -> RMSpropMemory:
         return RMSpropMemory(zeros(params), zeros(params) if self.centered else {}, zeros(params))

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gan_cli.transforms.base import counter, require, with_decay, zeros
+from gan_cli.checks import nonnegative, positive
+from gan_cli.transforms.base import counter, with_decay, zeros
 from gan_cli.types import Params
 
 
@@ -35,10 +36,8 @@ class SGD:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        require("lr", self.lr, 0, open_low=True)
-        require("momentum", self.momentum, 0)
-        require("dampening", self.dampening, 0)
-        require("weight_decay", self.weight_decay, 0)
+        positive(lr=self.lr)
+        nonnegative(momentum=self.momentum, dampening=self.dampening, weight_decay=self.weight_decay)
         if self.dampening != 0 and self.momentum == 0:
             raise ValueError(f"dampening must be 0 without momentum, got {self.dampening}")
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):

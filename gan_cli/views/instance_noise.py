@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from gan_cli.checks import at_least_one, nonnegative
+
 
 @dataclass(frozen=True)
 class InstanceNoise:
@@ -27,12 +29,8 @@ class InstanceNoise:
     schedule: Literal["linear", "cosine", "constant"] = "linear"
 
     def __post_init__(self) -> None:
-        for name in ("start", "end"):
-            value = getattr(self, name)
-            if not isinstance(value, Tensor) and not value >= 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, got {self.steps}")
+        nonnegative(start=self.start, end=self.end)
+        at_least_one(steps=self.steps)
 
     def sigma(self, step: Tensor) -> Tensor:
         """σ at a step, []."""

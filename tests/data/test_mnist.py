@@ -161,7 +161,7 @@ def test_a_download_of_something_else_leaves_nothing(served: dict[str, bytes], t
 
 
 def test_an_unknown_split_is_refused() -> None:
-    with pytest.raises(ValueError, match="split must be one of train, test, all, got valid"):
+    with pytest.raises(ValueError, match="split must be one of train, test, all, got 'valid'"):
         MNIST(split="valid")  # type: ignore[arg-type]
 
 

@@ -99,14 +99,14 @@ def test_weights_are_normalised_and_to_moves() -> None:
     ("make", "message"),
     [
         (lambda: Ring(modes=0), "modes must be at least 1, got 0"),
-        (lambda: Ring(std=0.0), "std must be a number above 0, got 0.0"),
+        (lambda: Ring(std=0.0), "std must be above 0, got 0.0"),
         (lambda: Grid(side=0), "side must be at least 1, got 0"),
-        (lambda: Grid(spacing=-1.0), "spacing must be a number above 0, got -1.0"),
+        (lambda: Grid(spacing=-1.0), "spacing must be above 0, got -1.0"),
         (lambda: Mixture1D(weights=()), "weights must hold at least one number"),
-        (lambda: Mixture1D(weights=(0.0, 1.0)), "weights must be a number above 0, got 0.0"),
+        (lambda: Mixture1D(weights=(0.0, 1.0)), "weights must be above 0, got 0.0"),
         (lambda: Mixture1D(means=(0.0,)), "means must be as many as weights, 2, got 1"),
         (lambda: Mixture1D(means=(0.0, math.inf)), "means must be finite numbers"),
-        (lambda: Mixture1D(stds=(1.0, -1.0)), "stds must be a number above 0, got -1.0"),
+        (lambda: Mixture1D(stds=(1.0, -1.0)), "stds must be above 0, got -1.0"),
         (lambda: Ring(default_steps=0), "default_steps must be at least 1, got 0"),
     ],
 )

@@ -31,14 +31,14 @@ Pack = Callable[[str, Files], Path]
         ({"name": "Kinetics"}, "name must be a set of single images, got Kinetics"),
         ({"name": "FlyingChairs"}, "name must be a set of single images, got FlyingChairs"),
         ({"name": "ImageFolder"}, "data=image_folder does its work"),
-        ({"name": "CIFAR10", "split": "valid"}, "split must be train or test for CIFAR10, got valid"),
+        ({"name": "CIFAR10", "split": "valid"}, "split must be train or test for CIFAR10, got 'valid'"),
         ({"name": "EuroSAT", "split": "test"}, "split must be unset for EuroSAT, which has none, got test"),
         ({"name": "CocoDetection"}, "args must fit CocoDetection.*missing a required argument: 'annFile'"),
         ({"name": "DTD", "args": {"partitoin": 2}}, "args must fit DTD.*'partitoin'"),
-        ({"name": "MNIST", "split": "valid"}, "split must be one of train, test, all, got valid"),
+        ({"name": "MNIST", "split": "valid"}, "split must be one of train, test, all, got 'valid'"),
         ({"name": "MNIST", "args": {"train": True}}, "args must be unset for MNIST"),
-        ({"fit": "stretch"}, "fit must be one of crop, squash, got stretch"),
-        ({"on_bad_image": "ignore"}, "on_bad_image must be one of error, skip, got ignore"),
+        ({"fit": "stretch"}, "fit must be one of crop, squash, got 'stretch'"),
+        ({"on_bad_image": "ignore"}, "on_bad_image must be one of error, skip, got 'ignore'"),
     ],
 )
 def test_what_cannot_be_is_refused_at_construction(options: dict[str, Any], message: str) -> None:
