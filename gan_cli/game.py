@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from gan_cli import dynamics
 from gan_cli.calculus import Calculus, eager
 from gan_cli.checks import at_least_one
+from gan_cli.learner import Critique, Source
 from gan_cli.losses.base import Loss
 from gan_cli.network import Network
 from gan_cli.streams import Streams
@@ -20,12 +21,6 @@ from gan_cli.terms.base import Scene, Term
 from gan_cli.transforms.base import Transform
 from gan_cli.types import Batch, Buffers, Noise, Params, Player, Round, Score, State, Trace
 from gan_cli.views.base import View, compose
-
-
-class Source(Protocol):
-    """Where raw real examples come from: batch `number` is a pure function of the seed and the number."""
-
-    def batch(self, number: int) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -146,6 +141,17 @@ class Game:
         """V(x) in evaluation mode for prepared examples x, without views, [B]."""
         player = state.critic
         return self.critic.network(player.params, player.buffers, x.to(self.dtype), training=False)[0]
+
+    def critique(self, state: State, x: Tensor) -> Critique:
+        """ln p/q at x where the loss reads it off the score, else the score: [B, …] -> [B]."""
+        score = self.score(state, x)
+        ratio = self.loss.log_ratio(score)
+        return Critique(score, False) if ratio is None else Critique(ratio, True)
+
+    @property
+    def latent_kind(self) -> Literal["normal", "uniform"]:
+        """The prior's kind."""
+        return self.prior.kind
 
     def latents(self, generator: torch.Generator, n: int) -> Tensor:
         """n draws from the prior, [n, Z]."""

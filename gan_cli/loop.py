@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
-from gan_cli.game import Source
+from gan_cli.learner import Learner, Source
 from gan_cli.observers.base import Observer, Outcome, Run
-from gan_cli.streams import Streams
-from gan_cli.types import Round, State, Trace
-
-
-class Learner(Protocol):
-    """All that the loop knows of what it trains."""
-
-    def draw(self, step: int, feed: Source, streams: Streams, /) -> Round:
-        """All data and randomness of round `step`, a pure function of it."""
-        ...
-
-    def play(self, state: State, batches: Round, /) -> tuple[State, dict[str, Trace]]:
-        """One round: pure, without host sync."""
-        ...
+from gan_cli.types import State
 
 
 def train(

@@ -5,31 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor
 
+from gan_cli.learner import Learner
 from gan_cli.streams import Streams
 from gan_cli.types import Round, State, Trace
 
 if TYPE_CHECKING:
     from gan_cli.data.base import Dataset, Distribution, Table
-    from gan_cli.losses.base import Loss
 
 Outcome = Literal["done", "stopped", "failed"]
-
-
-class Learner(Protocol):
-    """The part of a learner that observers call."""
-
-    @property
-    def loss(self) -> Loss: ...
-    def play(self, state: State, batches: Round, /) -> tuple[State, dict[str, Trace]]: ...
-    def measure(self, traces: dict[str, Trace], /) -> dict[str, Tensor]: ...
-    def sample(self, state: State, latent: Tensor, /) -> Tensor: ...
-    def latents(self, generator: torch.Generator, n: int, /) -> Tensor: ...
-    def score(self, state: State, x: Tensor, /) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -38,8 +25,8 @@ class Settings:
 
     log_every: int = 50
     sample_every: int = 500
-    checkpoint_every: int = 1000
-    evaluate_every: int = 1000
+    checkpoint_every: int = 500
+    evaluate_every: int = 500
     keep_checkpoints: int = 3
     watchdog: Literal["warn", "stop", "off"] = "stop"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_cli.observers.base import Learner, Observer, Run
+from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.canvas import grid_side, image_grid
 from gan_cli.observers.examples import generate, latent_examples, real_examples
 from gan_cli.observers.recorder import Recorder
@@ -26,7 +26,7 @@ class ImagePictures(Observer):
         self._side = grid_side(run.dataset.shape)
         self._latent = latent_examples(run, self._side**2, "samples")
         start, end = latent_examples(run, 2 * min(_ROWS, self._side), "interpolation").chunk(2)
-        self._path = interpolate(start, end, _COLUMNS, prior_of(run.learner)).flatten(0, 1)
+        self._path = interpolate(start, end, _COLUMNS, run.learner.latent_kind).flatten(0, 1)
         real = real_examples(run, self._side**2, "samples/real")
         self._recorder.picture("real", None, image_grid(real, self._side, self._range))
 
@@ -39,11 +39,6 @@ class ImagePictures(Observer):
     def _draw(self, name: str, step: int, state: State, latent: Tensor, columns: int) -> None:
         images = generate(self._run, state, latent)
         self._recorder.picture(name, step, image_grid(images, columns, self._range))
-
-
-def prior_of(learner: Learner) -> str:
-    """The kind of the learner's prior, "normal" or "uniform"; normal where it does not say."""
-    return str(getattr(getattr(learner, "prior", None), "kind", "normal"))
 
 
 def interpolate(start: Tensor, end: Tensor, count: int, prior: str) -> Tensor:

@@ -99,12 +99,10 @@ def scatter(real: Tensor, fake: Tensor, field: Field | None, frame: Frame, title
 
 
 def densities(
-    real: Tensor, fake: Tensor, density: Array | None, field: Field, frame: Frame, title: str
+    real: Tensor, fake: Tensor, density: Array | None, field: Field | None, frame: Frame, title: str
 ) -> Picture:
-    """Histograms of real and generated numbers [N, 1], the true density if known, and the field below."""
-    figure, top = _figure(6.4, 5.4, rows=2)
-    bottom = figure.axes[1]
-    x = frame.mesh(len(field.values))[:, 0].numpy()
+    """Histograms of real and generated numbers [N, 1], the true density if known, and any field below."""
+    figure, top = _figure(6.4, 5.4, rows=1 if field is None else 2)
     bins = np.linspace(frame.low[0], frame.high[0], 81)
     highest = 0.0
     for points, colour, name in ((real, REAL, "real"), (fake, FAKE, "generated")):
@@ -115,15 +113,19 @@ def densities(
         highest = highest or float(heights.max())
         top.stairs(heights, bins, fill=True, color=colour, alpha=0.2 if name == "real" else 0.55, label=label)
     if density is not None:
-        top.plot(x, density, color=REAL, linewidth=1.4, label="true density")
+        top.plot(
+            frame.mesh(len(density))[:, 0].numpy(), density, color=REAL, linewidth=1.4, label="true density"
+        )
     # A collapsed generator's spike is cut: the real density has to stay readable.
     top.set(ylim=(0, 1.5 * highest), ylabel="density")
     _head(top, title)
-    bottom.axhline(0, color=INK, linewidth=0.6)
-    bottom.plot(x, field.values, color="#1864ab", linewidth=1.4)
-    if field.is_log_ratio:
-        bottom.set_ylim(-LIMIT, LIMIT)
-    bottom.set(xlim=(frame.low[0], frame.high[0]), ylabel=field.label)
+    if field is not None:
+        bottom = figure.axes[1]
+        bottom.axhline(0, color=INK, linewidth=0.6)
+        bottom.plot(frame.mesh(len(field.values))[:, 0].numpy(), field.values, color="#1864ab", linewidth=1.4)
+        if field.is_log_ratio:
+            bottom.set_ylim(-LIMIT, LIMIT)
+        bottom.set(xlim=(frame.low[0], frame.high[0]), ylabel=field.label)
     return _png(figure)
 
 

@@ -44,21 +44,19 @@ class PointPictures(Observer):
     def _plot(self, step: int, state: State) -> Picture:
         fake = generate(self._run, state, self._latent)
         title = f"step {step}"
+        field = self._field(state) if self._dimensions <= 2 else None
         if self._dimensions == 1:
-            field = self._field(state)
             return densities(self._real, fake, self._density(), field, self._frame, title)
-        field_or_none = self._field(state) if self._dimensions == 2 else None
-        return scatter(self._real, fake, field_or_none, self._frame, title)
+        return scatter(self._real, fake, field, self._frame, title)
 
-    def _field(self, state: State) -> Field:
-        learner = self._run.learner
+    def _field(self, state: State) -> Field | None:
         mesh = self._frame.mesh(_SIDE[self._dimensions]).to(self._real)
-        score = learner.score(state, mesh)
-        ratio = learner.loss.log_ratio(score)
-        if ratio is None:
-            return Field(score.float().cpu().numpy(), is_log_ratio=False)
+        critique = self._run.learner.critique(state, mesh)
+        if critique is None:
+            return None
         # A score past what any ratio gives stands for ±∞, which a colour scale would leave blank.
-        return Field(ratio.float().clamp(-LIMIT, LIMIT).cpu().numpy(), is_log_ratio=True)
+        values = critique.values.clamp(-LIMIT, LIMIT) if critique.is_log_ratio else critique.values
+        return Field(values.float().cpu().numpy(), critique.is_log_ratio)
 
     def _density(self) -> Array | None:
         if not isinstance(self._run.data, Distribution):

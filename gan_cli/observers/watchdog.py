@@ -15,7 +15,8 @@ from torch import Tensor
 
 from gan_cli import checkpoint
 from gan_cli.errors import RunError
-from gan_cli.observers.base import Learner, Observer, Run
+from gan_cli.learner import Learner
+from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.logfile import LOGGER
 from gan_cli.types import Round, State, Trace
 

@@ -200,5 +200,6 @@ def test_a_certain_critic_is_drawn_as_certain(tmp_path: Path) -> None:
     observer, state = PointPictures(Recorder([])), begin(run)[1]
     observer.start(run, state)
     field = observer._field(state)
+    assert field is not None
     assert field.is_log_ratio
     assert np.isfinite(field.values).all()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from gan_cli import checkpoint
 from gan_cli.data.base import Dataset, ImageSet, Table
 from gan_cli.data.synthetic import Ring
+from gan_cli.learner import Critique, Source
 from gan_cli.losses.base import Loss
 from gan_cli.observers.base import Observer, Run, Settings
 from gan_cli.observers.defaults import default_observers
@@ -84,8 +85,8 @@ class Toy:
         players = [Player(p, {}, {"m": {k: torch.zeros_like(v) for k, v in p.items()}}) for p in (g, c)]
         return State(players[0], players[1], torch.zeros((), dtype=torch.int64))
 
-    def draw(self, step: int, reals: Sequence[Tensor], streams: Streams) -> Round:
-        latent = streams.at("latent", step)
+    def draw(self, step: int, feed: Source, streams: Streams) -> Round:
+        latent, reals = streams.at("latent", step), [feed.batch(step)] * (self.critic_steps + 1)
         batches = [Batch(real, torch.randn(BATCH, self.size, generator=latent)) for real in reals]
         return Round(tuple(batches[:-1]), batches[-1])
 
@@ -133,8 +134,14 @@ class Toy:
     def latents(self, generator: torch.Generator, n: int) -> Tensor:
         return torch.randn(n, self.size, generator=generator)
 
-    def score(self, state: State, x: Tensor) -> Tensor:
-        return x.flatten(1) @ state.critic.params["w"] + state.critic.params["c"]
+    @property
+    def latent_kind(self) -> Literal["normal", "uniform"]:
+        return "normal"
+
+    def critique(self, state: State, x: Tensor) -> Critique:
+        score = x.flatten(1) @ state.critic.params["w"] + state.critic.params["c"]
+        ratio = self.loss.log_ratio(score)
+        return Critique(score, False) if ratio is None else Critique(ratio, True)
 
 
 def _norm(gradient: Params) -> Tensor:
@@ -181,12 +188,20 @@ def make_run(folder: Path, dataset: Dataset | None = None, learner: Toy | None =
     return dataclasses.replace(run, **changes)
 
 
+class Reals:
+    """Points around 1, batch by batch."""
+
+    def __init__(self, run: Run):
+        self._run = run
+
+    def batch(self, number: int) -> Tensor:
+        size = prod(self._run.dataset.shape)
+        return torch.randn(BATCH, size, generator=self._run.streams.at("real", number)) + 1
+
+
 def rounds(run: Run, first: int, last: int) -> Iterable[tuple[int, Round]]:
-    learner = run.learner
-    assert isinstance(learner, Toy)
     for step in range(first, last + 1):
-        reals = [torch.randn(BATCH, prod(learner.shape), generator=run.streams.at("real", step)) + 1]
-        yield step, learner.draw(step, reals * (learner.critic_steps + 1), run.streams)
+        yield step, run.learner.draw(step, Reals(run), run.streams)
 
 
 def advance(run: Run, state: State, observers: Sequence[Observer], last: int) -> State:
