@@ -36,7 +36,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 train: $(READY) ## train the default experiment; ARGS='model=… loss=… data=…' for another
-	$(VENV)/bin/gan-train $(ARGS)
+	$(VENV)/bin/gan-train $(or $(ARGS),experiment=digits)
 
 test: $(READY) ## every test but the slow ones
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_ARGS)

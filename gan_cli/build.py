@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -58,9 +58,9 @@ class Tricks:
 
 def build(cfg: DictConfig) -> Experiment:
     """The experiment that a composed config describes. Raises InputError in one line for what cannot be."""
-    dataset: Dataset = _make("data", cfg.data)
+    dataset: Dataset = _make("data", cfg.data, Dataset)
     tricks = _sort(cfg.trick)
-    loss: Loss = _make("loss", cfg.loss)
+    loss: Loss = _make("loss", cfg.loss, Loss)
     for wrap in tricks.wrappers:
         loss = wrap(loss)
     dtype = _DTYPES[cfg.runtime.precision]
@@ -80,6 +80,8 @@ def build(cfg: DictConfig) -> Experiment:
     )
     check(game)
     names = Settings.__dataclass_fields__
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    config.pop("resume", None)  # the same run, whether it was resumed or not
     return Experiment(
         game=game,
         dataset=dataset,
@@ -89,8 +91,8 @@ def build(cfg: DictConfig) -> Experiment:
         seed=cfg.seed,
         threads=cfg.runtime.threads,
         resident_mb=cfg.runtime.resident_mb,
-        config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
-        config=OmegaConf.to_container(cfg, resolve=True),  # type: ignore[arg-type]
+        config_yaml=OmegaConf.to_yaml(config),
+        config=config,
     )
 
 
@@ -134,11 +136,11 @@ def _side(cfg: DictConfig, name: str, dataset: Dataset, tricks: Tricks, dtype: t
         extra |= {"latent": cfg.model.latent, "pixel_range": dataset.pixel_range}
 
     def factory() -> nn.Module:
-        module: nn.Module = _make(f"model.{name}", cfg.model[name], **extra)
+        module: nn.Module = _make(f"model.{name}", cfg.model[name], nn.Module, **extra)
         return module
 
     autocast = torch.bfloat16 if cfg.runtime.precision == "bf16" else None
-    optimiser: Transform = _make(f"optimizer.{name}", cfg.optimizer[name])
+    optimiser: Transform = _make(f"optimizer.{name}", cfg.optimizer[name], Transform)
     terms = tuple(term for term in tricks.terms if term.side == name)
     return Side(Network(factory, dtype, autocast), chain(*tricks.transforms, optimiser), terms)
 
@@ -147,10 +149,11 @@ def _sort(cfg: DictConfig) -> Tricks:
     tricks = Tricks()
     for name in cfg or {}:
         key, node = f"trick.{name!s}", cfg[name]
-        if issubclass(get_class(node._target_), Loss):  # it wraps a loss, which build fills in
+        target = get_object(node._target_)
+        if isinstance(target, type) and issubclass(target, Loss):  # it wraps a loss, which build fills in
             tricks.wrappers.append(partial(_wrap, key, node))
             continue
-        trick = _make(key, node)
+        trick = _make(key, node, object)
         if isinstance(trick, Unrolled):
             if tricks.unroll is not None:
                 raise InputError(f"{key}: the list of tricks unrolls twice; keep one of the two")
@@ -169,21 +172,27 @@ def _sort(cfg: DictConfig) -> Tricks:
 def _wrap(key: str, node: DictConfig, loss: Loss) -> Loss:
     # Not as an argument of instantiate, which would take a dataclass for a config.
     try:
-        wrapped: Loss = _make(key, node, _partial_=True)(loss)
+        wrapped: Loss = _make(key, node, object, _partial_=True)(loss)
     except ValueError as error:
         raise InputError(_placed(key, node, error)) from None
     return wrapped
 
 
-def _make(key: str, node: DictConfig, **extra: Any) -> Any:
+def _make(key: str, node: DictConfig, kind: type, **extra: Any) -> Any:
     try:
-        return instantiate(node, **extra, _convert_="all")
+        made = instantiate(node, **extra, _convert_="all")
     except InstantiationException as error:
-        if not isinstance(error.__cause__, ValueError):
-            raise
         # Hydra names the node whose constructor refused; that says "<argument> must be …, got …".
         where = next((line[10:] for line in str(error).splitlines() if line.startswith("full_key: ")), key)
-        raise InputError(_placed(where, OmegaConf.select(node._get_root(), where), error.__cause__)) from None
+        cause = error.__cause__
+        if isinstance(cause, ValueError):
+            raise InputError(_placed(where, OmegaConf.select(node._get_root(), where), cause)) from error
+        raise InputError(f"{where}: cannot be made: {type(cause).__name__}: {cause}") from error
+    if not isinstance(made, kind):
+        raise InputError(
+            f"{key}._target_={node._target_}: it gives a {type(made).__name__}, not a {kind.__name__}"
+        )
+    return made
 
 
 def _placed(key: str, node: DictConfig | None, cause: ValueError) -> str:

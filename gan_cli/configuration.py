@@ -142,7 +142,7 @@ def _module(name: str, at: str, path: str) -> types.ModuleType | None:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
             return None
         raise InputError(f"{at}={path}: importing it failed: {error}") from error
-    except Exception as error:  # a user's module may raise anything at all
+    except (Exception, SystemExit) as error:  # a user's module may raise anything at all
         raise InputError(f"{at}={path}: importing it failed: {_where(error)}") from error
 
 

@@ -32,7 +32,7 @@ def run(
         found, skipped = checkpoint.latest_good(folder)
         notes = [f"{line}; going back to the one before" for line in skipped]
         if found is None:
-            notes.append("there is no whole checkpoint: starting again from step 0")
+            notes.append("there is no whole checkpoint: starting from step 0")
         else:
             state, start = checkpoint.restore(state, found.tensors), found.step
     with Feed(experiment.dataset, learner.batch_size, streams, device, experiment.resident_mb) as feed:

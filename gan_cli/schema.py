@@ -19,12 +19,13 @@ TARGET = "_target_"
 
 @dataclass(frozen=True)
 class Key:
-    """One key: its meaning in a line, its type, its smallest value, and whether it may change on resume."""
+    """One key: its meaning in a line, its type, its range, and whether it may change on resume."""
 
     meaning: str
     type: Any
     least: int | None = None
     resumable: bool = False
+    most: int = 2**31 - 1
 
     def fit(self, name: str, value: Any) -> Any:
         """The value in the key's type. Raises InputError naming key and value."""
@@ -32,6 +33,8 @@ class Key:
             value = fit(value, self.type)
             if self.least is not None and value is not None and value < self.least:
                 raise ValueError(f"must be at least {self.least}, got {value}")
+            if isinstance(value, int) and value > self.most:
+                raise ValueError(f"must be at most {self.most}, got {value}")
         except ValueError as error:
             raise InputError(f"{name} {error}") from None
         return value
@@ -45,7 +48,7 @@ class Key:
 KEYS: dict[str, Key] = {
     "steps": Key("updates of the generator; default: the experiment's or the data's own", int, 1, True),
     "batch_size": Key("examples in each batch", int, 1),
-    "seed": Key("of everything random", int, 0),
+    "seed": Key("of everything random", int, 0, most=2**63 - 1),
     "device": Key("auto takes a GPU where there is one", Literal["auto", "cpu", "cuda"], None, True),
     "critic_steps": Key("updates of the critic for each of the generator", int, 1),
     "log_every": Key("steps between logged numbers; 0: never", int, 0, True),
@@ -85,7 +88,7 @@ NODES: dict[str, dict[str, Key]] = {
     "runtime": {
         "precision": Key("of the players' arithmetic", Literal["fp32", "fp64", "bf16"]),
         "compile": Key("let torch.compile fuse the step", Literal["off", "on"], None, True),
-        "threads": Key("CPU threads; null: torch's choice", int | None, 1, True),
+        "threads": Key("CPU threads; null: torch's choice", int | None, 1, True, most=1024),
         "resident_mb": Key("MiB of data kept on the device; more is read from disk as it goes", int, 0, True),
     },
 }

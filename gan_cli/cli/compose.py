@@ -27,7 +27,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gan_cli.cli import overrides, refusals
+from gan_cli.cli import output, overrides, refusals
 from gan_cli.cli.request import Request
 from gan_cli.errors import InputError
 from gan_cli.schema import TARGET, check
@@ -35,10 +35,11 @@ from gan_cli.schema import TARGET, check
 
 @dataclass(frozen=True)
 class Job:
-    """One run: its overrides and its checked config in plain containers."""
+    """One run: its overrides, its checked config in plain containers, and its folder, where that is known."""
 
     overrides: list[str]
     config: dict[str, Any]
+    folder: Path | None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def plan(request: Request) -> Plan:
                     f"{swept[0]} stands for several runs: add --multirun, or write a list as [a,b]"
                 )
             return Plan(lines, [composer.job(fixed, config)], multirun)
-        jobs = [composer.job(job) for job in _sweep(config, lines, fixed)]
+        jobs = [composer.job(job, number=n) for n, job in enumerate(_sweep(config, lines, fixed))]
         if not jobs:
             raise InputError(f"{' '.join(swept)} stands for no run at all")
         return Plan(lines, jobs, multirun)
@@ -135,11 +136,11 @@ class Composer:
         with refusals.one_line(lambda: self._blame(lines)):
             return self.loader.load_configuration(self.name, list(lines), RunMode.RUN)
 
-    def job(self, lines: list[str], config: DictConfig | None = None) -> Job:
-        """The checked job of these overrides. Raises InputError."""
+    def job(self, lines: list[str], config: DictConfig | None = None, number: int | None = None) -> Job:
+        """The checked job of these overrides, of a sweep the one of that number. Raises InputError."""
         config = self.compose(lines) if config is None else config
         self._refuse_strangers(lines, config)
-        return Job(list(lines), check(plain(config)))
+        return Job(list(lines), check(plain(config)), output.folder_of(config, number))
 
     def _choices(self, lines: Sequence[str], config: DictConfig) -> list[str]:
         """The overrides that choose the same options without naming an experiment or a value."""
@@ -206,6 +207,8 @@ def saved(file: Path) -> dict[str, Any]:
     register_resolvers()
     with refusals.one_line():
         container = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
+    if not isinstance(container, dict):
+        raise InputError(f"{output.shown(file)} is damaged: it holds no settings")
     return check(_keyed(_without_leftovers(container)))
 
 

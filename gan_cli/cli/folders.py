@@ -37,7 +37,15 @@ def extra_configs(folder: str) -> Path:
                     f"--config-dir {folder}: {group}/{name}.yaml has the name of a built-in option and would "
                     f"never be read: rename it"
                 )
+            _refuse_unreadable(f"--config-dir {folder}: {group}/{name}.yaml", path / group / f"{name}.yaml")
     return path
+
+
+def _refuse_unreadable(name: str, file: Path) -> None:
+    try:
+        file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is no text in UTF-8 (byte {error.start}): save it as such") from None
 
 
 def options(folders: Sequence[Path]) -> dict[str, list[str]]:

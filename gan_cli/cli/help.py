@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from gan_cli.cli.folders import MAIN, options
+from gan_cli.errors import InputError, nearest
 from gan_cli.schema import GROUPS, KEYS
 from gan_cli.values import show
 
@@ -43,10 +45,16 @@ flags
 def text(folders: Sequence[Path], words: Sequence[str] = ()) -> str:
     """The help for the groups and options found in the folders, of which the first holds the main config.
 
-    words: groups whose options are to be described one by one; none of them: the whole help.
+    words: groups whose options are to be described one by one; none of them: the whole help. Raises
+    InputError for a word that is neither a group nor a key.
     """
     found = options(folders)
-    if named := [word for word in words if word in found]:
+    tops = [re.split(r"[=.@/]", word.lstrip("+~"))[0] for word in words if not word.startswith("-")]
+    for top in tops:
+        known = [*GROUPS, *found, *KEYS, "hydra"]
+        if top not in known:
+            raise InputError(f"--help {top}: there is no group or key {top}{nearest(top, known)}")
+    if named := [top for top in dict.fromkeys(tops) if top in found]:
         return "\n".join(line for group in named for line in _described(group, found[group], folders)) + "\n"
     main: dict[str, Any] = yaml.safe_load((folders[0] / f"{MAIN}.yaml").read_text(encoding="utf-8"))
     return "\n".join([_USAGE, *_groups(found, _chosen(main)), "", *_keys(main), "", _FLAGS])

@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import signal
+import stat
 import sys
 import threading
 import traceback
@@ -21,10 +22,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.cli import report
+from gan_cli.cli import output, report
 from gan_cli.cli.compose import plain, register_resolvers
 from gan_cli.cli.folders import MAIN, package_configs
-from gan_cli.cli.resume import shown
+from gan_cli.cli.output import program, shown
 from gan_cli.errors import InputError, RunError
 from gan_cli.schema import check
 
@@ -34,7 +35,7 @@ register_resolvers()  # here too, since a launcher's worker imports nothing else
 
 
 class Stop:
-    """Asks the loop to end after its current step once SIGINT or SIGTERM came; a second one ends at once."""
+    """Asks the loop to end after its current step once a signal came; a second one ends at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -46,6 +47,8 @@ class Stop:
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = number
+        if number == signal.SIGHUP:
+            _leave_terminal()
         print("stopping after this step; once more to stop at once", file=sys.stderr)
 
     @contextmanager
@@ -53,13 +56,24 @@ class Stop:
         """Catch the signals for the length of the block."""
         # A launcher's thread gets no signals, and may not ask for them.
         main_thread = threading.current_thread() is threading.main_thread()
-        numbers = (signal.SIGINT, signal.SIGTERM) if main_thread else ()
+        numbers = [signal.SIGINT, signal.SIGTERM] if main_thread else []
+        if main_thread and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            numbers.append(signal.SIGHUP)
         before = {number: signal.signal(number, self._caught) for number in numbers}
         try:
             yield self
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+    """Send what is still printed nowhere, where it went to a terminal: that one is gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        if stat.S_ISCHR(os.fstat(number).st_mode):
+            os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def experiment(config: dict[str, Any]) -> Any:
@@ -105,6 +119,8 @@ def train(config: DictConfig) -> None:
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     checked = check(plain(config))
+    if checked["resume"] is None and output.has_checkpoints(folder):
+        raise output.taken(folder)
     built = experiment(checked)
     with locked(folder), _warnings_in(folder / LOG), Stop().installed() as stop:
         print(f"run: {shown(folder)}", flush=True)
@@ -115,10 +131,12 @@ def train(config: DictConfig) -> None:
     if outcome == "done":
         print(f"done: {steps} steps in {shown(folder)}")
         # Of a sweep, all runs together are what one looks at.
+        tensorboard = shlex.quote(program("tensorboard"))
         looked_at = folder.parent if HydraConfig.get().mode == RunMode.MULTIRUN else folder
-        print(f"look at it with: tensorboard --logdir {shlex.quote(shown(looked_at))}", flush=True)
+        print(f"look at it with: {tensorboard} --logdir {shlex.quote(shown(looked_at))}", flush=True)
     else:
-        print(f"resume with: gan-train {shlex.quote(f'resume={shown(folder)}')}", flush=True)
+        again = shlex.quote(program("gan-train"))
+        print(f"resume with: {again} {shlex.quote(f'resume={shown(folder)}')}", flush=True)
     if stop.signal is not None:
         sys.exit(128 + stop.signal)  # no Exception, so that it ends a whole sweep
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from gan_cli.values import show
 
 MANY = "trick"  # the one group that takes a list
 OPTIONAL = ("experiment", MANY)
+_JARGON = r"token recognition error|extraneous input|mismatched input|no viable|missing [A-Z_]+ at"
 
 
 def read(lines: Sequence[str], options: Mapping[str, list[str]]) -> list[str]:
@@ -37,10 +39,9 @@ def parse(line: str, options: Mapping[str, list[str]]) -> Override:
         raise InputError(f"'{line}' is no override: write key=value without spaces, such as {example}")
     try:
         return OverridesParser.create().parse_override(line)
-    except HydraException as error:
-        reason = _unclosed(line) or str(error).splitlines()[0].removeprefix(
-            f"Error parsing override '{line}'"
-        )
+    except (HydraException, ValueError) as error:  # ValueError: a number of thousands of digits
+        said = next(iter(str(error).splitlines()), "").removeprefix(f"Error parsing override '{line}'")
+        reason = _unclosed(line) or ("" if re.search(_JARGON, said) else said)
         hint = "put a value with special characters in quotes: 'key=\"value\"'"
         raise InputError(f"cannot read '{line}': {reason or hint}") from None
 

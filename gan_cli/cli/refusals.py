@@ -64,7 +64,11 @@ def explain(error: BaseException) -> str:
 def _missing(error: MissingConfigException) -> str:
     options = list(error.options or [])
     wanted = str(error.missing_cfg_file or "").rpartition("/")[2]
-    return " ".join(_first(error).split()) + nearest(wanted, options)
+    return " ".join(_first(error).split()) + (nearest(wanted, options) or _listed(options))
+
+
+def _listed(options: list[str]) -> str:
+    return f"; there are {', '.join(options)}" if 0 < len(options) <= 20 else ""
 
 
 def _first(error: BaseException) -> str:

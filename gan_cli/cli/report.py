@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -13,6 +14,7 @@ from gan_cli.errors import GanTrainError, InputError
 DEBUG = "GAN_TRAIN_DEBUG"
 _UNEXPECTED = 1
 _INTERRUPTED = 130
+_LACKING = r"(?i)\balloc|out of memory|storage size calculation overflowed"
 
 
 def told(error: BaseException, log: Path | None = None, prefix: str = "") -> int:
@@ -36,6 +38,13 @@ def _described(error: BaseException, log: Path | None) -> tuple[str, int]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = "the disk is full" if full else (error.strerror or str(error))
         return f"{reason}: {error.filename}" if error.filename else reason, _UNEXPECTED
+    if (lacking := _memory(error)) is not None:
+        text = f"not enough memory: {lacking}; try a smaller batch_size or model"
+        return text, _UNEXPECTED
+    if type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
+        lines = [line.removeprefix("full_key: ") for line in str(error).splitlines() if "full_key: " in line]
+        cause, place = error.__cause__, lines[0] if lines else "a _target_"
+        return f"{place}: making it failed: {type(cause).__name__}: {cause}", InputError.exit_code
     if type(error).__module__.startswith(("hydra.", "omegaconf.")):
         return str(error), InputError.exit_code
     where = f"its traceback is in {log}" if log and log.is_file() else f"{DEBUG}=1 shows its traceback"
@@ -43,3 +52,13 @@ def _described(error: BaseException, log: Path | None) -> tuple[str, int]:
         f"unexpected {type(error).__name__}: {error} (a fault of gan-train or of your code; {where})",
         _UNEXPECTED,
     )
+
+
+def _memory(error: BaseException) -> str | None:
+    """What could not be had, where the error or its cause says that memory ran out."""
+    for one in (error, error.__cause__):
+        said = str(one)
+        if isinstance(one, MemoryError) or (isinstance(one, RuntimeError) and re.search(_LACKING, said)):
+            wanted = re.search(r"tried to allocate [\d.]+ \w+", said, re.IGNORECASE)
+            return wanted.group().lower() if wanted else said or "no more is there"
+    return None

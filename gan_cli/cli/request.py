@@ -84,15 +84,17 @@ def parse(argv: Sequence[str]) -> Request:
 
 
 def literal(line: str) -> str:
-    """`resume=…` with the quotes that Hydra wants around an unusual path; any other override as it is.
+    """The override with the quotes that Hydra wants around unusual letters; `resume=` takes any path at all.
 
-    >>> literal("resume=runs (old)/1"), literal("resume=outputs/a"), literal("loss=(")
-    ("resume='runs (old)/1'", 'resume=outputs/a', 'loss=(')
+    >>> literal("resume=runs (old)/1"), literal("resume=outputs/a"), literal("loss=("), literal("name=für")
+    ("resume='runs (old)/1'", 'resume=outputs/a', 'loss=(', "name='für'")
     """
     key, _, value = line.partition("=")
-    if key != "resume" or value[:1] in ("'", '"') or re.fullmatch(r"[\w./~-]*", value):
-        return line
-    return f"resume={quoted(value)}"
+    if key == "resume":
+        plain = value[:1] in ("'", '"') or re.fullmatch(r"[\w./~-]*", value, re.ASCII)
+    else:  # what means something to Hydra's grammar, or nothing unusual in it
+        plain = re.search(r"[][(){},$'\"\\]", value) or re.fullmatch(r"[\w ./:=+%*@?|-]*", value, re.ASCII)
+    return line if plain else f"{key}={quoted(value)}"
 
 
 def quoted(text: str) -> str:

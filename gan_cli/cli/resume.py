@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from gan_cli.cli import overrides
 from gan_cli.cli.compose import saved
 from gan_cli.cli.folders import options, package_configs
+from gan_cli.cli.output import shown
 from gan_cli.cli.refusals import one_line
 from gan_cli.cli.request import Request, quoted
 from gan_cli.errors import InputError, nearest
@@ -26,7 +27,8 @@ from gan_cli.values import show
 
 SETTINGS = ".hydra"
 _FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")  # in the order in which Hydra writes them
-_PLACES = ("data.root", "data.cache", "data.download")  # where files lie, not what they hold
+_FOLDERS = ("data.root", "data.cache")
+_PLACES = (*_FOLDERS, "data.download")  # where files lie, not what they hold
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,10 @@ class Earlier:
     @property
     def overrides(self) -> list[str]:
         """The overrides that the run was started with, without `resume`."""
-        with one_line():
-            lines = OmegaConf.to_container(OmegaConf.load(self.settings / "overrides.yaml"))
-        assert isinstance(lines, list)
+        file = self.settings / "overrides.yaml"
+        lines = _loaded(file)
+        if not isinstance(lines, ListConfig) or not all(isinstance(line, str) for line in lines):
+            raise InputError(f"{shown(file)} is damaged: it holds no list of overrides")
         return [line for line in map(str, lines) if line.split("=")[0] != "resume"]
 
     @property
@@ -63,8 +66,23 @@ class Earlier:
         return Path(str(self._hydra("hydra.runtime.cwd") or "."))
 
     def _hydra(self, key: str) -> Any:
+        node = _loaded(self.settings / "hydra.yaml")
+        if not isinstance(node, DictConfig) or "hydra" not in node:
+            raise InputError(f"{shown(self.settings / 'hydra.yaml')} is damaged: it is not Hydra's")
         with one_line():
-            return OmegaConf.select(OmegaConf.load(self.settings / "hydra.yaml"), key)
+            return OmegaConf.select(node, key)
+
+    def places(self) -> list[str]:
+        """Overrides that keep the run's relative data folders where they were, seen from the current one."""
+        if Path.cwd() == self.cwd:
+            return []
+        data = saved(self.settings / "config.yaml")["data"]
+        found = {key: data.get(key.partition(".")[2]) for key in _FOLDERS}
+        return [
+            f"++{key}={quoted(str(self.cwd / value))}"
+            for key, value in found.items()
+            if isinstance(value, str) and not Path(value).expanduser().is_absolute()
+        ]
 
     def next_settings(self) -> str:
         """Where this resumption's settings go, relative to the run's folder."""
@@ -135,7 +153,7 @@ def extend(request: Request, earlier: Earlier) -> Request:
     new = [
         line for line in request.overrides if not line.startswith(("hydra.run.dir=", "hydra.output_subdir="))
     ]
-    merged = merge([*earlier.search_path, *earlier.overrides], new)
+    merged = merge([*earlier.search_path, *earlier.overrides, *earlier.places()], new)
     return request.with_overrides([*merged, *own], config_dir)
 
 
@@ -153,9 +171,12 @@ def merge(old: Sequence[str], new: Sequence[str]) -> list[str]:
     return list(last.values())
 
 
-def shown(folder: Path) -> str:
-    """The folder as a user would type it: relative where it lies below the current one."""
-    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+def _loaded(file: Path) -> Any:
+    with one_line():
+        try:
+            return OmegaConf.load(file)
+        except OSError as error:  # what OmegaConf raises for a lone number or word, too
+            raise InputError(f"{shown(file)} cannot be read: {error}") from error
 
 
 class _Absent:

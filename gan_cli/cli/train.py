@@ -68,7 +68,7 @@ def _first_flags(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _hydra_command(argv: Sequence[str]) -> int:
-    from gan_cli.cli import compose, request, resume
+    from gan_cli.cli import compose, output, request, resume
 
     asked = request.parse(argv)
     if not asked.composes or asked.flags.experimental_rerun:
@@ -87,8 +87,11 @@ def _hydra_command(argv: Sequence[str]) -> int:
         earlier.refuse_changes(config)
         _refuse_running(earlier.folder)
         if earlier.finished(config["steps"]):
-            print(f"{resume.shown(earlier.folder)} is finished; more steps=... than it has go on with it")
+            print(f"{output.shown(earlier.folder)} is finished; more steps=... than it has go on with it")
             return 0
+    else:
+        for folder in {job.folder for job in plan.jobs if job.folder is not None}:
+            output.refuse_taken(folder)
     _check_targets(plan)
     return _hand_over(asked.argv())
 

@@ -92,7 +92,9 @@ def scatter(real: Tensor, fake: Tensor, field: Field | None, frame: Frame, title
         x = points[:, :2].float().cpu().numpy()
         away = frame.outside(x)
         label = name if away < 0.005 else f"{name} ({away:.0%} out of view)"
-        axes.scatter(x[:, 0], x[:, 1], s=size, c=colour, alpha=0.7, linewidths=0, label=label)
+        axes.scatter(
+            x[:, 0], x[:, 1], s=size, c=colour, alpha=0.85, linewidths=0.3, edgecolors="white", label=label
+        )
     axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
     _head(axes, title)
     return _png(figure)

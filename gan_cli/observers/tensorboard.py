@@ -26,7 +26,8 @@ LAYOUT: dict[str, dict[str, list[Any]]] = {
     "The optimisation": {
         "gradient norms": [_MULTILINE, ["generator/gradient_norm", "critic/gradient_norm"]],
         "parts of the losses": [_MULTILINE, [r"(critic|generator)/(?!loss$|gradient_norm$|accuracy$).*"]],
-        "speed": [_MULTILINE, ["speed/.*"]],
+        "generator updates a second": [_MULTILINE, ["speed/steps/s"]],
+        "real examples a second": [_MULTILINE, ["speed/images/s"]],
     },
     "Evaluation": {
         "modes covered": [_MULTILINE, ["evaluation/modes_covered"]],

@@ -48,7 +48,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "argv", ["gan-train"])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
-    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
     yield
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)

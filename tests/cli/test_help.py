@@ -53,6 +53,8 @@ def test_help_of_a_group_describes_each_option(gan_train: Command) -> None:
     shown = gan_train("loss", "-h").out
     assert all(f"  {name} " in shown for name in OPTIONS["loss"])
     assert "Wasserstein" in shown
+    assert gan_train("--help", "loss=wgan").out == gan_train("loss.a=3", "-h").out == shown
+    assert "examples" in gan_train("--help", "steps=3").out
 
 
 def test_help_includes_the_users_own_options(gan_train: Command, folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from gan_cli.cli.output import program
 from gan_cli.errors import RunError
 from tests.cli.conftest import Command
 
@@ -79,6 +80,12 @@ def test_a_sweep_runs_every_job_and_reports_one_that_fails(
         (RunError("the loss is not finite"), 1, "the loss is not finite"),
         (OSError(errno.ENOSPC, "No space left on device", "x.png"), 1, "the disk is full: x.png"),
         (PermissionError(errno.EACCES, "Permission denied", "x"), 1, "Permission denied: x"),
+        (MemoryError(), 1, "not enough memory: no more is there; try a smaller batch_size or model"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 40 bytes. Error"),
+            1,
+            "not enough memory: tried to allocate 40 bytes; try a smaller batch_size",
+        ),
         (KeyError("boom\nand more"), 1, "unexpected KeyError: 'boom"),
     ],
 )
@@ -105,7 +112,9 @@ def test_outputs_that_cannot_be_written(gan_train: Command, folder: Path) -> Non
     assert (shown.code, "outputs" in shown.line) == (1, True)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_the_run_in_order(
     number: signal.Signals,
     code: int,
@@ -131,7 +140,7 @@ def test_a_signal_ends_the_run_in_order(
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == code
-    assert out.splitlines()[-1] == f"resume with: gan-train resume={made.relative_to(folder)}"
+    assert out.splitlines()[-1] == f"resume with: {program('gan-train')} resume={made.relative_to(folder)}"
     (saved,) = (made / "checkpoints").iterdir()
     step = int(saved.name.split("_")[1].split("-")[0])
     shown = gan_train(f"resume={made.relative_to(folder)}", f"steps={step + 2}")

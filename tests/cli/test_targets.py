@@ -139,6 +139,7 @@ def test_what_a_signature_does_not_take(arguments: dict[str, Any], said: str) ->
         ("nowhere.to.be.Found", "no module 'nowhere'"),
         ("one two", "write the dotted path"),
         ("broken.Class", "importing it failed: ZeroDivisionError: division by zero (broken.py, line 2)"),
+        ("leaving.Class", "importing it failed: SystemExit: 7 (leaving.py, line 2)"),
         ("torn.Class", "SyntaxError: '(' was never closed (torn.py, line 1)"),
         ("needy.Class", "importing it failed: No module named 'not_installed_anywhere'"),
     ],
@@ -147,6 +148,7 @@ def test_targets_that_are_not_there(
     path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "broken.py").write_text("x = 1\nx / 0\n")
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit(7)\n")
     (tmp_path / "torn.py").write_text("x = (\n")
     (tmp_path / "needy.py").write_text("import not_installed_anywhere\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -23,6 +23,11 @@ BAD: dict[str, tuple[str, str, str]] = {
         GLOBAL + "defaults:\n  - override /loss: fgan_kll\n",
         "loss/fgan_kll' (did you mean 'fgan_kl'?)",
     ),
+    "an option like no other": (
+        "experiment/x.yaml",
+        GLOBAL + "defaults:\n  - override /optimizer: qqqq\n",
+        "optimizer/qqqq'; there are adam",
+    ),
     "a trick's name": (
         "experiment/x.yaml",
         GLOBAL + "defaults:\n  - override /trick: [unrolled]\ntrick: {unroled: {steps: 3}}\n",
@@ -94,6 +99,21 @@ def test_a_constructor_of_the_users_that_fails(gan_train: Command, folder: Path)
     (folder / "mine/loss/x.yaml").write_text("_target_: own.Loss\na: 2\n")
     answer = gan_train("--config-dir", "mine", "loss=x")
     assert (answer.code, "name 'c' is not defined" in answer.line) == (2, True), answer.err
+    (folder / "own2.py").write_text(
+        "class Loss:\n    def __init__(self):\n        raise RuntimeError('boom')\n"
+    )
+    (folder / "mine/loss/x.yaml").write_text("_target_: own2.Loss\n")
+    answer = gan_train("--config-dir", "mine", "loss=x")
+    assert (answer.code, "RuntimeError: boom" in answer.line) == (2, True), answer.err
+    assert "Error in call" not in answer.line
+    assert "loss" in answer.line
+
+
+def test_a_file_that_is_no_utf_8(gan_train: Command, folder: Path) -> None:
+    (folder / "mine/loss").mkdir(parents=True)
+    (folder / "mine/loss/x.yaml").write_bytes("# größer\n".encode("latin-1"))
+    answer = gan_train("--config-dir", "mine", "loss=x")
+    assert (answer.code, "loss/x.yaml is no text in UTF-8" in answer.line) == (2, True), answer.line
 
 
 def test_a_model_may_extend_a_built_in_one(gan_train: Command, folder: Path) -> None:

@@ -31,7 +31,7 @@ Pack = Callable[[str, Files], Path]
         ({"name": "Kinetics"}, "name must be a set of single images, got Kinetics"),
         ({"name": "FlyingChairs"}, "name must be a set of single images, got FlyingChairs"),
         ({"name": "ImageFolder"}, "data=image_folder does its work"),
-        ({"name": "CIFAR10", "split": "valid"}, "split must be train or test for CIFAR10, got 'valid'"),
+        ({"name": "CIFAR10", "split": "valid"}, "split must be train or test for CIFAR10, got valid"),
         ({"name": "EuroSAT", "split": "test"}, "split must be unset for EuroSAT, which has none, got test"),
         ({"name": "CocoDetection"}, "args must fit CocoDetection.*missing a required argument: 'annFile'"),
         ({"name": "DTD", "args": {"partitoin": 2}}, "args must fit DTD.*'partitoin'"),
