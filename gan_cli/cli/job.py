@@ -152,8 +152,11 @@ def main(config: DictConfig) -> None:
         with suppress(OSError), log.open("a", encoding="utf-8") as file:
             file.write(traceback.format_exc())
         if settings.mode != RunMode.MULTIRUN:
+            code = report.told(error, log)
+            if isinstance(error, InputError) and config.resume is None:
+                output.remove_unused(log.parent)
             # Not the exception itself: Hydra would print a line of its own before handing it on.
-            sys.exit(report.told(error, log))
+            sys.exit(code)
         report.told(error, log, f"job {settings.job.num}: ")
         _failed.append(str(settings.job.num))
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -50,6 +51,14 @@ def refuse_taken(folder: Path) -> None:
 def has_checkpoints(folder: Path) -> bool:
     """Whether a run left checkpoints there."""
     return any((folder / "checkpoints").glob("*.pt"))
+
+
+def remove_unused(folder: Path) -> None:
+    """Remove the folder of a run that was refused before its first step, unless anything else lies in it."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {".hydra", ".lock", "train.log"}:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # the day's folder, if no other run is in it
+            folder.parent.rmdir()
 
 
 def taken(folder: Path) -> InputError:

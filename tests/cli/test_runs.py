@@ -145,3 +145,19 @@ def test_a_signal_ends_the_run_in_order(
     step = int(saved.name.split("_")[1].split("-")[0])
     shown = gan_train(f"resume={made.relative_to(folder)}", f"steps={step + 2}")
     assert (shown.code, f"done: {step + 2} steps" in shown.out) == (0, True), shown.err
+
+
+def test_data_that_cannot_be_read_leaves_no_folder(gan_train: Command, folder: Path) -> None:
+    """What only loading finds out is refused like all other input, and what else lies there stays."""
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(b"no picture")
+    (pictures / "b.png").write_bytes(b"none either")
+    bad = ["data=image_folder", "data.root=pictures", "data.size=16", "data.on_bad_image=skip", "device=cpu"]
+    shown = gan_train(*bad)
+    assert (shown.code, "pictures" in shown.line) == (2, True), shown.err
+    assert not (folder / "outputs").exists() or not runs(folder)
+    (folder / "mine").mkdir()
+    (folder / "mine" / "notes").write_text("keep")
+    assert gan_train(*bad, "hydra.run.dir=mine").code == 2
+    assert (folder / "mine" / "notes").read_text() == "keep"
