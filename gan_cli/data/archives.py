@@ -9,6 +9,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOF
 
 
 @dataclass(frozen=True)
-class Archive:
+class Archive(ABC):
     """All wanted images in an archive, in its own order."""
 
     path: Path
@@ -51,8 +52,9 @@ class Archive:
         stat = self.path.stat()
         return [str(self.path), stat.st_size, stat.st_mtime_ns]
 
+    @abstractmethod
     def _items(self) -> Iterator[Item]:
-        raise NotImplementedError
+        """The wanted images; what is damaged raises whatever its reader raises."""
 
     def _item(self, name: str, data: bytes, position: int) -> Item:
         return Item(name, lambda: (Image.open(io.BytesIO(data)), None), position)
