@@ -1,4 +1,4 @@
-"""From a config to objects, and from objects to a run. Below this module nobody sees a DictConfig."""
+"""From a config to objects. Below this module nobody sees a DictConfig."""
 
 from __future__ import annotations
 
@@ -107,17 +107,14 @@ def device(name: str) -> torch.device:
 
 def check(game: Game) -> None:
     """Refuse what mathematics forbids, with the reason and the fix (InputError)."""
-    for name, side in (("generator", game.generator), ("critic", game.critic)):
+    sides = {"critic": game.critic, "generator": game.generator}
+    for name, side in sides.items():
         if side.network.draws:
             raise InputError(
                 f"model.{name}: it holds Dropout, which draws numbers of its own inside a round; "
                 "a round must depend on nothing but its inputs, or no run could be resumed"
             )
-    mixing = [
-        name
-        for name, side in (("critic", game.critic), ("generator", game.generator))
-        if side.network.mixes_batch
-    ]
+    mixing = [name for name, side in sides.items() if side.network.mixes_batch]
     if mixing and game.batch_size < 2:
         raise InputError(
             f"batch_size={game.batch_size}: the {mixing[0]} normalises over the batch; use at least 2"

@@ -39,14 +39,16 @@ def play(game: Game, state: State, batches: Round) -> tuple[State, dict[str, Tra
     *early, last = batches.critic
     for batch in early:
         fake, _ = game.generate(state.generator.params, state, batch.latent)
-        critic, _ = critic_move(game, critic, game.seen(fake, batch, state.step), batch)
+        seen = game.seen(game.prepared(batch), fake, batch, state.step)
+        critic, _ = critic_move(game, critic, seen, batch)
+    real = game.prepared(last)  # once: the generator's batch has the same real examples
 
     def objective(theta: Params) -> tuple[Tensor, Any]:
         # One pass of the generator serves both players: to the critic's last move its result is a constant.
         fake, buffers = game.generate(theta, state, last.latent)
         with torch.no_grad():
-            moved, trace = critic_move(game, critic, game.seen(fake.detach(), last, state.step), last)
-        seen, rival = game.seen(fake, batches.generator, state.step), moved
+            moved, trace = critic_move(game, critic, game.seen(real, fake.detach(), last, state.step), last)
+        seen, rival = game.seen(real, fake, batches.generator, state.step), moved
         for _ in range(game.unroll):  # on one fixed batch; the real critic keeps none of it
             rival, _ = critic_move(game, rival, seen, batches.generator)
         total, own = game.generator_objective(theta, state.generator, rival, seen, batches.generator)

@@ -163,10 +163,17 @@ class Game:
         """G(z) in training mode with the generator at theta, [B, …], and its buffers after."""
         return self.generator.network(theta, state.generator.buffers, latent)
 
-    def seen(self, fake: Tensor, batch: Batch, step: Tensor) -> Examples:
-        """A batch's real examples and the given generated ones as the critic sees them."""
-        real = self.view.apply(self.prepare(batch.real).to(self.dtype), batch.view_real, step)
-        return Examples(real, self.view.apply(fake, batch.view_fake, step), step)
+    def prepared(self, batch: Batch) -> Tensor:
+        """A batch's real examples in the range that the critic sees, [B, …]."""
+        return self.prepare(batch.real).to(self.dtype)
+
+    def seen(self, real: Tensor, fake: Tensor, batch: Batch, step: Tensor) -> Examples:
+        """Prepared real examples and generated ones through the views, with the batch's noise."""
+        real, fake = (
+            self.view.apply(real, batch.view_real, step),
+            self.view.apply(fake, batch.view_fake, step),
+        )
+        return Examples(real, fake, step)
 
     def critic_objective(
         self, params: Params, player: Player, seen: Examples, batch: Batch

@@ -55,7 +55,8 @@ class Batch(NamedTuple):
 class Round(NamedTuple):
     """All that one round consumes: a batch for each critic step, one for the generator.
 
-    The generator moves on the latents of the critic's last batch; its own differs from it in the noise alone.
+    The generator moves on the latents and real examples of the critic's last batch; its own differs from it
+    in the noise alone.
     """
 
     critic: tuple[Batch, ...]

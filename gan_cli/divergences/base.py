@@ -66,3 +66,19 @@ class Divergence(ABC):
         """f*(f'(e^v)) = e^v f'(e^v) - f(e^v), by Fenchel and Young's equality."""
         u = v.exp()
         return u * self.derivative(u) - self.f(u)
+
+
+class LogRatioDivergence(Divergence):
+    """A divergence whose g_f is f'(e^v) itself, so that the best V is ln p/q in either parametrisation."""
+
+    def optimal_score(self, log_ratio: Tensor) -> Tensor:
+        return log_ratio
+
+    def log_ratio(self, score: Tensor) -> Tensor:
+        return score
+
+    def derivative_at_exp(self, v: Tensor) -> Tensor:
+        return self.activation(v)
+
+    def conjugate_at_exp(self, v: Tensor) -> Tensor:
+        return self.conjugate_of_activation(v)

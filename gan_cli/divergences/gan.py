@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.divergences.base import Divergence
+from gan_cli.divergences.base import LogRatioDivergence
 from gan_cli.divergences.stable import softplus
 
 
 @dataclass(frozen=True)
-class GAN(Divergence):
+class GAN(LogRatioDivergence):
     """2·JSD(P, Q) - ln 4, the value of the minimax game at its best critic: f = u ln u - (u+1) ln(u+1).
 
     f* = -ln(1 - e^t) for t < 0, g_f = -softplus(-v) = ln σ(v), f*(g_f(v)) = softplus(v), V* = ln p/q. Here
@@ -46,15 +46,3 @@ class GAN(Divergence):
 
     def conjugate_of_activation(self, v: Tensor) -> Tensor:
         return softplus(v)
-
-    def optimal_score(self, log_ratio: Tensor) -> Tensor:
-        return log_ratio
-
-    def log_ratio(self, score: Tensor) -> Tensor:
-        return score
-
-    def derivative_at_exp(self, v: Tensor) -> Tensor:
-        return self.activation(v)
-
-    def conjugate_at_exp(self, v: Tensor) -> Tensor:
-        return self.conjugate_of_activation(v)

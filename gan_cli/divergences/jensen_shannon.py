@@ -9,14 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.divergences.base import Divergence
+from gan_cli.divergences.base import LogRatioDivergence
 from gan_cli.divergences.stable import softplus
 
 _LN2 = math.log(2.0)
 
 
 @dataclass(frozen=True)
-class JensenShannon(Divergence):
+class JensenShannon(LogRatioDivergence):
     """2·JSD(P, Q) = KL(P‖M) + KL(Q‖M), M = (P+Q)/2: f = u ln u - (u+1) ln((1+u)/2), V* = ln p/q.
 
     f* = -ln(2 - e^t) for t < ln 2 (printed in some slides as -ln(2 e^t), which is no conjugate of this f),
@@ -49,15 +49,3 @@ class JensenShannon(Divergence):
 
     def conjugate_of_activation(self, v: Tensor) -> Tensor:
         return softplus(v) - _LN2
-
-    def optimal_score(self, log_ratio: Tensor) -> Tensor:
-        return log_ratio
-
-    def log_ratio(self, score: Tensor) -> Tensor:
-        return score
-
-    def derivative_at_exp(self, v: Tensor) -> Tensor:
-        return self.activation(v)
-
-    def conjugate_at_exp(self, v: Tensor) -> Tensor:
-        return self.conjugate_of_activation(v)

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gan_cli.divergences.base import Divergence
+from gan_cli.divergences.base import LogRatioDivergence
 
 
 @dataclass(frozen=True)
-class ReverseKL(Divergence):
+class ReverseKL(LogRatioDivergence):
     """KL(Q‖P) = ∫ q ln(q/p): f = -ln u, f* = -1 - ln(-t) for t < 0, g_f = -e^{-v}, V* = ln p/q.
 
     Source: f-GAN, tables 1 and 2.
@@ -41,16 +41,4 @@ class ReverseKL(Divergence):
         return -(-v).exp()
 
     def conjugate_of_activation(self, v: Tensor) -> Tensor:
-        return v - 1
-
-    def optimal_score(self, log_ratio: Tensor) -> Tensor:
-        return log_ratio
-
-    def log_ratio(self, score: Tensor) -> Tensor:
-        return score
-
-    def derivative_at_exp(self, v: Tensor) -> Tensor:
-        return -(-v).exp()
-
-    def conjugate_at_exp(self, v: Tensor) -> Tensor:
         return v - 1
