@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from hydra.errors import InstantiationException
@@ -13,18 +13,18 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from gan_cli import legality
 from gan_cli.calculus import eager, functional
 from gan_cli.compiled import CompiledGame
 from gan_cli.data.base import Dataset
-from gan_cli.dynamics import Unrolled
 from gan_cli.errors import InputError
 from gan_cli.game import Game, Prior, Side
 from gan_cli.losses.base import Loss
 from gan_cli.network import Network
 from gan_cli.observers.base import Settings
-from gan_cli.terms.base import Term
-from gan_cli.transforms.base import Transform, chain
-from gan_cli.views.base import View, compose
+from gan_cli.transforms.base import Transform
+from gan_cli.tricks import Tricks
+from gan_cli.views.base import compose
 
 _DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "bf16": torch.float32}
 
@@ -45,23 +45,12 @@ class Experiment:
     config: Mapping[str, Any]
 
 
-@dataclass
-class Tricks:
-    """A `trick` list, sorted by mathematical type; empty lists are the units."""
-
-    wrappers: list[Callable[[Loss], Loss]] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
-    terms: list[Term] = field(default_factory=list)
-    transforms: list[Transform] = field(default_factory=list)
-    unroll: int | None = None
-
-
 def build(cfg: DictConfig) -> Experiment:
     """The experiment that a composed config describes. Raises InputError in one line for what cannot be."""
     dataset: Dataset = _make("data", cfg.data, Dataset)
     tricks = _sort(cfg.trick)
     loss: Loss = _make("loss", cfg.loss, Loss)
-    for wrap in tricks.wrappers:
+    for _, wrap in tricks.wrappers:
         loss = wrap(loss)
     dtype = _DTYPES[cfg.runtime.precision]
     compiled = cfg.runtime.compile == "on"
@@ -74,11 +63,14 @@ def build(cfg: DictConfig) -> Experiment:
         batch_size=cfg.batch_size,
         view=compose(*tricks.views),
         critic_steps=cfg.critic_steps,
-        unroll=tricks.unroll or 0,
+        order=tricks.order,
+        unroll=tricks.unroll.steps,
+        recompute=tricks.unroll.recompute,
+        packing=tricks.samples,
         calculus=functional if compiled else eager,
         dtype=dtype,
     )
-    check(game)
+    legality.check(game)
     names = Settings.__dataclass_fields__
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     config.pop("resume", None)  # the same run, whether it was resumed or not
@@ -105,74 +97,58 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def check(game: Game) -> None:
-    """Refuse what mathematics forbids, with the reason and the fix (InputError)."""
-    sides = {"critic": game.critic, "generator": game.generator}
-    for name, side in sides.items():
-        if side.network.draws:
-            raise InputError(
-                f"model.{name}: it holds Dropout, which draws numbers of its own inside a round; "
-                "a round must depend on nothing but its inputs, or no run could be resumed"
-            )
-    mixing = [name for name, side in sides.items() if side.network.mixes_batch]
-    if mixing and game.batch_size < 2:
-        raise InputError(
-            f"batch_size={game.batch_size}: the {mixing[0]} normalises over the batch; use at least 2"
-        )
-    for term in (*game.critic.terms, *game.generator.terms):
-        if term.per_sample and "critic" in mixing:
-            raise InputError(
-                f"trick={term.name}: it takes the critic's gradient example by example, but this critic's "
-                "BatchNorm makes a score depend on the whole batch; use model.critic.norm=layer (or none)"
-            )
-
-
-def _side(cfg: DictConfig, name: str, dataset: Dataset, tricks: Tricks, dtype: torch.dtype) -> Side:
-    extra: dict[str, Any] = {"shape": tuple(dataset.shape)}
+def _side(
+    cfg: DictConfig,
+    name: Literal["generator", "critic"],
+    dataset: Dataset,
+    tricks: Tricks,
+    dtype: torch.dtype,
+) -> Side:
+    shape = tuple(dataset.shape)
+    extra: dict[str, Any] = {"shape": shape}
     if name == "generator":
         extra |= {"latent": cfg.model.latent, "pixel_range": dataset.pixel_range}
+    else:
+        extra = {"shape": (shape[0] * tricks.samples, *shape[1:])}
 
     def factory() -> nn.Module:
         module: nn.Module = _make(f"model.{name}", cfg.model[name], nn.Module, **extra)
+        for trick, layer in tricks.layers:
+            if layer.side == name:
+                module = _refusing(f"trick.{trick}", cfg.trick[trick], layer.into, module)
         return module
 
     autocast = torch.bfloat16 if cfg.runtime.precision == "bf16" else None
     optimiser: Transform = _make(f"optimizer.{name}", cfg.optimizer[name], Transform)
     terms = tuple(term for term in tricks.terms if term.side == name)
-    return Side(Network(factory, dtype, autocast), chain(*tricks.transforms, optimiser), terms)
+    alone = any(getattr(term, "alone", False) for term in terms)
+    return Side(Network(factory, dtype, autocast), tricks.chained(optimiser, name), terms, not alone)
 
 
 def _sort(cfg: DictConfig) -> Tricks:
     tricks = Tricks()
-    for name in cfg or {}:
-        key, node = f"trick.{name!s}", cfg[name]
+    for name in map(str, cfg or {}):
+        node = cfg[name]
         target = get_object(node._target_)
         if isinstance(target, type) and issubclass(target, Loss):  # it wraps a loss, which build fills in
-            tricks.wrappers.append(partial(_wrap, key, node))
-            continue
-        trick = _make(key, node, object)
-        if isinstance(trick, Unrolled):
-            if tricks.unroll is not None:
-                raise InputError(f"{key}: the list of tricks unrolls twice; keep one of the two")
-            tricks.unroll = trick.steps
-        elif isinstance(trick, Term):
-            tricks.terms.append(trick)
-        elif isinstance(trick, View):
-            tricks.views.append(trick)
-        elif isinstance(trick, Transform):
-            tricks.transforms.append(trick)
+            tricks.wrappers.append((name, partial(_wrap, f"trick.{name}", node)))
         else:
-            raise InputError(f"{key}: {node._target_} is no loss wrapper, view, term, transform or dynamics")
+            tricks.add(name, _make(f"trick.{name}", node, object))
     return tricks
 
 
 def _wrap(key: str, node: DictConfig, loss: Loss) -> Loss:
     # Not as an argument of instantiate, which would take a dataclass for a config.
+    wrapped: Loss = _refusing(key, node, _make(key, node, object, _partial_=True), loss)
+    return wrapped
+
+
+def _refusing(key: str, node: DictConfig, function: Callable[[Any], Any], argument: Any) -> Any:
+    """function(argument), whose ValueError is told as the trick's."""
     try:
-        wrapped: Loss = _make(key, node, object, _partial_=True)(loss)
+        return function(argument)
     except ValueError as error:
         raise InputError(_placed(key, node, error)) from None
-    return wrapped
 
 
 def _make(key: str, node: DictConfig, kind: type, **extra: Any) -> Any:

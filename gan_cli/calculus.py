@@ -11,8 +11,10 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_map_only, tree_unflatten
 
-from gan_cli.types import Params
+from gan_cli.types import Params, Tree
 
 Objective = Callable[[Params], tuple[Tensor, Any]]
 
@@ -23,8 +25,13 @@ class Calculus(Protocol):
     def gradient(self, function: Objective, at: Params) -> tuple[Params, Tensor, Any]:
         """∇f(at), f(at) and what else f returned; f returns a 0-d value and anything else.
 
-        A parameter that f does not depend on has gradient zero.
+        A parameter that f does not depend on has gradient zero. All of it is differentiable inside another
+        derivative, and cut off from the tape outside one.
         """
+        ...
+
+    def recomputed(self, function: Callable[[Tree], Tree], at: Tree) -> Tree:
+        """f(at), of which only `at` is kept for the derivative: f is computed again for it."""
         ...
 
     def input_gradient(self, function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
@@ -44,7 +51,21 @@ class Eager:
             }
             value, rest = function(leaves)
             gradients = _grad(value, tuple(leaves.values()), nested)
-        return dict(zip(leaves, gradients, strict=True)), value if nested else value.detach(), rest
+        if not nested:  # whatever still hung on the tape would keep it alive
+            value, rest = tree_map_only(Tensor, Tensor.detach, (value, rest))
+        return dict(zip(leaves, gradients, strict=True)), value, rest
+
+    def recomputed(self, function: Callable[[Tree], Tree], at: Tree) -> Tree:
+        leaves, inner = tree_flatten(at)
+        shapes: list[TreeSpec] = []
+
+        def flat(*tensors: Tensor) -> tuple[Tensor, ...]:
+            outputs, outer = tree_flatten(function(tree_unflatten(tensors, inner)))
+            shapes[:] = [outer]
+            return tuple(outputs)
+
+        outputs = _Recomputed.apply(flat, *leaves)
+        return tree_unflatten(outputs, shapes[0])
 
     def input_gradient(self, function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
         nested = torch.is_grad_enabled()
@@ -60,9 +81,37 @@ class Functional:
         gradients, (value, rest) = torch.func.grad_and_value(function, has_aux=True)(at)
         return gradients, value, rest
 
+    def recomputed(self, function: Callable[[Tree], Tree], at: Tree) -> Tree:
+        """f(at), kept whole: under torch.func and compile it is not ours to say what is kept."""
+        return function(at)
+
     def input_gradient(self, function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
         gradient: Tensor = torch.func.grad(lambda x: function(x).sum())(at)
         return gradient
+
+
+class _Recomputed(torch.autograd.Function):
+    """torch.utils.checkpoint for functions that differentiate inside, which its hooks do not survive."""
+
+    @staticmethod
+    def forward(ctx: Any, function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> Any:
+        ctx.function = function
+        ctx.save_for_backward(*inputs)
+        # An output that is an input would have to be cloned by autograd; no move returns one that it reads.
+        return function(*inputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *cotangents: Tensor) -> Any:
+        wanted = ctx.needs_input_grad[1:]
+        inputs = [x.detach().requires_grad_(w) for x, w in zip(ctx.saved_tensors, wanted, strict=True)]
+        with torch.enable_grad():
+            outputs = ctx.function(*inputs)
+        pairs = [(y, c) for y, c in zip(outputs, cotangents, strict=True) if y.requires_grad]
+        ys, cs = zip(*pairs, strict=True)
+        of = [x for x in inputs if x.requires_grad]
+        found = iter(torch.autograd.grad(ys, of, cs, allow_unused=True))
+        return None, *(next(found) if w else None for w in wanted)
 
 
 def _grad(value: Tensor, inputs: tuple[Tensor, ...], differentiable: bool) -> tuple[Tensor, ...]:

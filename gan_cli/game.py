@@ -1,61 +1,29 @@
-"""The two-player game: what each player sees, scores and minimises."""
+"""The two-player game: a learner made of two sides, a loss, and the order of their moves."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gan_cli import dynamics
+from gan_cli import dynamics, objectives
 from gan_cli.calculus import Calculus, eager
-from gan_cli.checks import at_least_one
+from gan_cli.dynamics import Alternating, Order
 from gan_cli.learner import Critique, Source
 from gan_cli.losses.base import Loss
-from gan_cli.network import Network
+from gan_cli.objectives import Examples, Side
+from gan_cli.prior import Prior
 from gan_cli.streams import Streams
-from gan_cli.terms.base import Scene, Term
-from gan_cli.transforms.base import Transform
-from gan_cli.types import Batch, Buffers, Noise, Params, Player, Round, Score, State, Trace
+from gan_cli.terms.base import Averaging
+from gan_cli.types import Batch, Buffers, Noise, Params, Player, Rest, Round, Score, State, Trace
 from gan_cli.views.base import View, compose
+from gan_cli.views.packing import pack, packed_shape
 
-
-@dataclass(frozen=True)
-class Prior:
-    """The latent distribution: N(0, I) or U(−1, 1) in `size` dimensions. Raises ValueError for size < 1."""
-
-    size: int
-    kind: Literal["normal", "uniform"] = "normal"
-
-    def __post_init__(self) -> None:
-        at_least_one(latent=self.size)
-
-    def draw(self, generator: torch.Generator, n: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """n latents, [n, Z], on the generator's device."""
-        device = generator.device
-        if self.kind == "normal":
-            return torch.randn(n, self.size, generator=generator, dtype=dtype, device=device)
-        return 2 * torch.rand(n, self.size, generator=generator, dtype=dtype, device=device) - 1
-
-
-class Examples(NamedTuple):
-    """One move's real and generated examples as the critic sees them, and the step: [B, …], [B, …], []."""
-
-    real: Tensor
-    fake: Tensor
-    step: Tensor
-
-
-@dataclass(frozen=True)
-class Side:
-    """One player's fixed half of the game: network, optimiser and the terms added to its loss."""
-
-    network: Network
-    transform: Transform
-    terms: tuple[Term, ...] = ()
+__all__ = ["Examples", "Game", "Prior", "Side"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +32,7 @@ class Game:
 
     `prepare` maps raw examples to the range that the critic sees; `batch_size` examples go into each move;
     a round is critic_steps moves of the critic and one of the generator, which sees the critic `unroll`
-    moves ahead.
+    moves ahead; `order` says how the last two meet, and the critic judges `packing` examples at a time.
     """
 
     generator: Side
@@ -75,7 +43,10 @@ class Game:
     batch_size: int
     view: View = compose()
     critic_steps: int = 1
+    order: Order = Alternating()
     unroll: int = 0
+    recompute: bool = False
+    packing: int = 1
     calculus: Calculus = eager
     dtype: torch.dtype = torch.float32
 
@@ -97,6 +68,14 @@ class Game:
         """All randomness and data of round `step`, each from a stream of its own."""
         latent, view, term = (streams.at(name, step) for name in ("latent", "view", "term"))
         first = step * self.critic_steps
+
+        def drawn(side: Side, shape: torch.Size) -> tuple[Noise, ...]:
+            due = [(step + 1) % t.every == 0 for t in side.terms]  # so that round n's number is a multiple
+            return tuple(
+                t.draw(term, shape, self.dtype) if now else Rest()
+                for t, now in zip(side.terms, due, strict=True)
+            )
+
         reals = [feed.batch(first + i) for i in range(self.critic_steps)]
 
         def batch(real: Tensor, z: Tensor) -> Batch:
@@ -104,8 +83,7 @@ class Game:
             views = [self.view.draw(view, real.shape, self.dtype) for _ in ("real", "fake")]
             # Both players' terms: the critic moves inside the generator's move, too.
             terms = [
-                tuple(t.draw(term, len(real), self.dtype) for t in side.terms)
-                for side in (self.critic, self.generator)
+                drawn(side, packed_shape(real.shape, self.packing)) for side in (self.critic, self.generator)
             ]
             return Batch(real, z, *views, *terms)
 
@@ -132,21 +110,28 @@ class Game:
 
     @torch.no_grad()
     def sample(self, state: State, latent: Tensor) -> Tensor:
-        """G(z) in evaluation mode (BatchNorm uses its running statistics), [B, …]."""
-        player = state.generator
-        return self.generator.network(player.params, player.buffers, latent.to(self.dtype), training=False)[0]
+        """G(z) in evaluation mode (BatchNorm uses its running statistics), [B, …]; its average, if kept."""
+        player, params = state.generator, state.generator.params
+        for term, memory in zip(self.generator.terms, player.terms, strict=True):
+            if isinstance(term, Averaging):
+                params = term.average(memory)
+        return self.generator.network(params, player.buffers, latent.to(self.dtype), training=False)[0]
 
     @torch.no_grad()
     def score(self, state: State, x: Tensor) -> Score:
-        """V(x) in evaluation mode for prepared examples x, without views, [B]."""
+        """V(x) in evaluation mode for prepared examples x, without views, [B]; packed with copies of x."""
         player = state.critic
-        return self.critic.network(player.params, player.buffers, x.to(self.dtype), training=False)[0]
+        x = pack(x.to(self.dtype).repeat_interleave(self.packing, 0), self.packing)
+        return self.critic.network(player.params, player.buffers, x, training=False)[0]
 
     def critique(self, state: State, x: Tensor) -> Critique:
-        """ln p/q at x where the loss reads it off the score, else the score: [B, …] -> [B]."""
+        """ln p/q at x where the loss reads it off the score, else the score: [B, …] -> [B].
+
+        A pack of m copies of x has the ratio (p/q)ᵐ.
+        """
         score = self.score(state, x)
         ratio = self.loss.log_ratio(score)
-        return Critique(score, False) if ratio is None else Critique(ratio, True)
+        return Critique(score, False) if ratio is None else Critique(ratio / self.packing, True)
 
     @property
     def latent_kind(self) -> Literal["normal", "uniform"]:
@@ -159,9 +144,9 @@ class Game:
 
     # --- what the dynamics are made of ----------------------------------------------------------------
 
-    def generate(self, theta: Params, state: State, latent: Tensor) -> tuple[Tensor, Buffers]:
-        """G(z) in training mode with the generator at theta, [B, …], and its buffers after."""
-        return self.generator.network(theta, state.generator.buffers, latent)
+    def generate(self, player: Player, latent: Tensor) -> tuple[Tensor, Buffers]:
+        """G(z) in training mode, [B, …], and the generator's buffers after."""
+        return self.generator.network(player.params, player.buffers, latent)
 
     def prepared(self, batch: Batch) -> Tensor:
         """A batch's real examples in the range that the critic sees, [B, …]."""
@@ -169,60 +154,35 @@ class Game:
 
     def seen(self, real: Tensor, fake: Tensor, batch: Batch, step: Tensor) -> Examples:
         """Prepared real examples and generated ones through the views, with the batch's noise."""
-        real, fake = (
-            self.view.apply(real, batch.view_real, step),
-            self.view.apply(fake, batch.view_fake, step),
+        return Examples(
+            self.through_views(real, batch.view_real, step),
+            self.through_views(fake, batch.view_fake, step),
+            step,
         )
-        return Examples(real, fake, step)
 
-    def critic_objective(
-        self, params: Params, player: Player, seen: Examples, batch: Batch
-    ) -> tuple[Tensor, Trace, Buffers]:
-        """The critic's loss at params, E[Loss.critic] plus its terms, the trace, and its buffers after.
+    def through_views(self, x: Tensor, noise: Noise, step: Tensor) -> Tensor:
+        """One side's examples as the critic sees them: through the views, then packed."""
+        return pack(self.view.apply(x, noise, step), self.packing)
 
-        Real and generated examples pass one after the other, so that each batch has its own statistics.
-        """
-        network = self.critic.network
-        real, buffers = network(params, player.buffers, seen.real)
-        fake, buffers = network(params, buffers, seen.fake)
-        scene = Scene(
-            params,
-            seen.real,
-            seen.fake,
-            lambda x: network(params, player.buffers, x)[0],
-            self.calculus,
-            seen.step,
-        )
-        parts = {"main": self.loss.critic(real, fake).mean()}
-        return *_total(parts, self.critic.terms, scene, player, batch.critic_terms, real, fake), buffers
+    def critic_move(
+        self,
+        player: Player,
+        generator: Player,
+        seen: Examples,
+        batch: Batch,
+        base: Params | None = None,
+    ) -> tuple[Player, Trace]:
+        """One optimiser step of the critic; see `dynamics.critic_move`."""
+        return dynamics.critic_move(self, player, generator, seen, batch, base)
 
     def generator_objective(
-        self, theta: Params, player: Player, rival: Player, seen: Examples, batch: Batch
+        self, player: Player, rival: Player, seen: Examples, batch: Batch
     ) -> tuple[Tensor, Trace]:
-        """The generator's loss at theta against a fixed rival: E of Loss.generator, plus its terms; trace."""
+        """The generator's loss; see `objectives.of_generator`."""
+        return objectives.of_generator(self, player, rival, seen, batch)
 
-        def score(x: Tensor) -> Score:
-            return self.critic.network(rival.params, rival.buffers, x)[0]
-
-        fake = score(seen.fake)
-        real = score(seen.real) if self.loss.paired else fake.new_zeros(0)
-        scene = Scene(theta, seen.real, seen.fake, score, self.calculus, seen.step)
-        parts = {"main": self.loss.generator(real, fake).mean()}
-        return _total(parts, self.generator.terms, scene, player, batch.generator_terms, real, fake)
-
-
-def _total(
-    parts: dict[str, Tensor],
-    terms: tuple[Term, ...],
-    scene: Scene,
-    player: Player,
-    drawn: tuple[Noise, ...],
-    real: Score,
-    fake: Score,
-) -> tuple[Tensor, Trace]:
-    for term, memory, noise in zip(terms, player.terms, drawn, strict=True):
-        parts[term.name] = term.value(scene, memory, noise)
-    total = torch.stack(tuple(parts.values())).sum() if terms else parts["main"]
-    seen = {name: value.detach() for name, value in parts.items()}
-    # The gradient's norm is known only to whoever takes the gradient of the total.
-    return total, Trace(total.detach(), seen, total.new_zeros(()), real.detach(), fake.detach())
+    def generator_advance(
+        self, player: Player, gradients: Params, buffers: Buffers, trace: Trace, base: Params
+    ) -> tuple[Player, Trace]:
+        """One optimiser step of the generator; see `dynamics.advance`."""
+        return dynamics.advance(self.generator, player, gradients, buffers, trace, base)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.types import Buffers, Params
+
+_WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 class Network:
@@ -50,6 +53,28 @@ class Network:
             y, after = skeleton(params, buffers, x)
         return y.to(self._dtype), after
 
+    def features(self, params: Params, buffers: Buffers, x: Tensor, layer: int = -1) -> Tensor:
+        """What the layer with weights of that number reads in training mode: -1 is the last, 0 the first.
+
+        Layers with weights are linear maps and convolutions, in the order in which the module lists them.
+        Raises IndexError for a number that none has.
+        """
+        found: list[Tensor] = []
+        skeleton = self._modes[True]
+        with _reading(skeleton.weighted[layer], found):
+            if self._autocast is None:
+                skeleton(params, buffers, x)
+            else:
+                with torch.autocast(x.device.type, dtype=self._autocast):
+                    skeleton(params, buffers, x)
+        read: Tensor = found[0]
+        return read.to(self._dtype)
+
+    @property
+    def depth(self) -> int:
+        """How many layers with weights there are."""
+        return len(self._modes[True].weighted)
+
     @property
     def mixes_batch(self) -> bool:
         """Whether in training an example's output depends on the rest of its batch."""
@@ -62,9 +87,20 @@ class Network:
         return any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in self.module.modules())
 
 
+@contextmanager
+def _reading(module: nn.Module, found: list[Tensor]) -> Iterator[None]:
+    """Keep the first argument of the module's call, for the length of the block."""
+    hook = module.register_forward_pre_hook(lambda _, args: found.append(args[0]))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
 class _Skeleton:
     def __init__(self, module: nn.Module):
         self._module = module
+        self.weighted = [m for m in module.modules() if isinstance(m, _WEIGHTED)]
         self._params = _slots(module, "_parameters", dict(module.named_parameters()))
         self._buffers = _slots(module, "_buffers", dict(module.named_buffers()))
         self._own = [slot[key] for slot, key, _ in self._params + self._buffers]

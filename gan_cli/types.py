@@ -19,6 +19,10 @@ Noise: TypeAlias = Any
 """Random draws that one ingredient asked for, made before the step: a tree of tensors."""
 
 
+class Rest(NamedTuple):
+    """Stands where a term that acts at intervals would have drawn: it does not act in this move."""
+
+
 class Player(NamedTuple):
     """One player: what it is (params, buffers) and what its optimiser and its terms remember."""
 
@@ -41,7 +45,7 @@ class Batch(NamedTuple):
 
     real: raw examples, [B, C, H, W] uint8 or [B, D] float; latent: [B, Z];
     view_real, view_fake: what the views drew for either side; critic_terms, generator_terms: what each term
-    of that player drew.
+    of that player drew, or Rest.
     """
 
     real: Tensor
@@ -66,7 +70,8 @@ class Round(NamedTuple):
 class Trace(NamedTuple):
     """What one move leaves behind for the observers, still on the device.
 
-    loss: [] the player's whole objective; parts: its summands by name, each []; gradient_norm: [];
+    loss: [] the player's whole objective; parts: its summands by name, each [] (of a term that acts every n
+    moves its own value, n times which is in the loss, and none where it rests); gradient_norm: [];
     real, fake: the scores that the move saw, [B]; real is empty where the loss needs none.
     """
 

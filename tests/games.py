@@ -18,7 +18,7 @@ from gan_cli.losses.base import Loss
 from gan_cli.models.mlp import Critic, Generator
 from gan_cli.network import Network
 from gan_cli.streams import Streams
-from gan_cli.terms.base import Term
+from gan_cli.terms.base import Scene, Term
 from gan_cli.transforms.base import Transform
 from gan_cli.transforms.sgd import SGD
 from gan_cli.views.base import View, compose
@@ -97,4 +97,34 @@ def small_game(
         unroll=unroll,
         calculus=calculus,
         dtype=torch.float64,
+    )
+
+
+def scene_of(
+    score: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    *,
+    params: dict[str, Tensor] | None = None,
+    features: Callable[[Tensor, int], Tensor] | None = None,
+    energy: Callable[[dict[str, Tensor]], Tensor] | None = None,
+    calculus: Calculus = eager,
+    step: int = 0,
+) -> Scene:
+    """What a term sees of a critic that is any function of x, [B, …] -> [B]."""
+
+    def none(*_: object) -> Tensor:
+        raise AssertionError("the term was not to look at this")
+
+    return Scene(
+        params=params or {},
+        real=real,
+        fake=fake,
+        real_score=score(real),
+        fake_score=score(fake),
+        score=score,
+        features=features or none,
+        energy=energy or none,
+        calculus=calculus,
+        step=torch.tensor(step),
     )

@@ -17,14 +17,21 @@ Side = Literal["generator", "critic"]
 class Scene(NamedTuple):
     """What a term may look at while a player moves.
 
-    params: of the mover; real, fake: examples as the critic sees them, [B, …]; score: the critic as it
-    stands in this move; calculus: how to differentiate; step: updates of the generator so far, [].
+    params: of the mover; real, fake: examples as the critic sees them, [B, …]; real_score, fake_score: the
+    critic's scores of them, [B], the first empty where the generator moves under a loss that needs none;
+    score: the critic as it stands in this move; features: the same critic's hidden layers, see
+    `Network.features`; energy: ½‖v‖² of the game's gradient field with the mover at the given params;
+    calculus: how to differentiate; step: updates of the generator so far, [].
     """
 
     params: Params
     real: Tensor
     fake: Tensor
+    real_score: Score
+    fake_score: Score
     score: Callable[[Tensor], Score]
+    features: Callable[[Tensor, int], Tensor]
+    energy: Callable[[Params], Tensor]
     calculus: Calculus
     step: Tensor
 
@@ -48,20 +55,34 @@ class Term(Protocol):
         """Whether it reads the critic example by example, which a critic that mixes the batch forbids."""
         ...
 
+    @property
+    def every(self) -> int:
+        """It acts in every n-th round only, and n times as strongly (Karras et al. 2020, appendix B)."""
+        ...
+
     def init(self, params: Params) -> Tree:
         """The memory before the first move."""
         ...
 
-    def draw(self, generator: torch.Generator, batch_size: int, dtype: torch.dtype) -> Noise:
-        """The randomness of one move."""
+    def draw(self, generator: torch.Generator, shape: torch.Size, dtype: torch.dtype) -> Noise:
+        """The randomness of one move, in which the critic sees real examples of that shape, [B, …]."""
         ...
 
-    def value(self, scene: Scene, memory: Tree, noise: Noise) -> Tensor:
-        """The summand, []."""
+    def value(self, scene: Scene, memory: Tree, noise: Noise) -> Tensor | None:
+        """The summand, []; None from a term that only remembers."""
         ...
 
-    def update(self, memory: Tree, params: Params) -> Tree:
-        """The memory after the move that ended at params."""
+    def update(self, memory: Tree, params: Params, real: Score, fake: Score) -> Tree:
+        """The memory after the move that ended at params and saw these scores, [B]; differentiable."""
+        ...
+
+
+@runtime_checkable
+class Averaging(Protocol):
+    """A term of the generator whose memory holds an average of it, to be sampled in its stead."""
+
+    def average(self, memory: Tree) -> Params:
+        """The averaged parameters."""
         ...
 
 
@@ -71,8 +92,8 @@ class Memoryless:
     def init(self, params: Params) -> Tree:
         return ()
 
-    def draw(self, generator: torch.Generator, batch_size: int, dtype: torch.dtype) -> Noise:
+    def draw(self, generator: torch.Generator, shape: torch.Size, dtype: torch.dtype) -> Noise:
         return ()
 
-    def update(self, memory: Tree, params: Params) -> Tree:
+    def update(self, memory: Tree, params: Params, real: Score, fake: Score) -> Tree:
         return memory

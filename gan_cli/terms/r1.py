@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gan_cli.checks import nonnegative
+from gan_cli.checks import at_least_one, nonnegative
 from gan_cli.terms.base import Memoryless, Scene, Side
 from gan_cli.types import Noise, Tree
 
@@ -16,10 +16,12 @@ from gan_cli.types import Noise, Tree
 class R1(Memoryless):
     """(γ/2) E_P‖∇ₓV(x)‖², added to the critic's loss (Mescheder et al. 2018, eq. 9).
 
-    The gradient is taken at real examples as the critic sees them, one by one. γ ≥ 0, else ValueError.
+    The gradient is taken at real examples as the critic sees them, one by one. γ ≥ 0; it acts in every
+    `every`-th round, every ≥ 1. Raises ValueError otherwise.
     """
 
     gamma: float = 1.0
+    every: int = 1
 
     name: ClassVar[str] = "r1"
     side: ClassVar[Side] = "critic"
@@ -27,6 +29,7 @@ class R1(Memoryless):
 
     def __post_init__(self) -> None:
         nonnegative(gamma=self.gamma)
+        at_least_one(every=self.every)
 
     def value(self, scene: Scene, memory: Tree, noise: Noise) -> Tensor:
         gradient = scene.calculus.input_gradient(scene.score, scene.real)

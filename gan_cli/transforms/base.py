@@ -6,7 +6,7 @@ optimiser can be unrolled, and their hyper-parameters may be numbers or 0-d tens
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,6 +25,19 @@ class Transform(Protocol):
     def update(self, gradients: Params, memory: Tree, params: Params) -> tuple[Params, Tree]:
         """The transformed gradients (after an optimiser: what to add to params) and the new memory."""
         ...
+
+
+class Place(NamedTuple):
+    """Whose gradients a trick's transform takes, and when: stage < 0 before the optimiser, > 0 after it."""
+
+    sides: tuple[Literal["generator", "critic"], ...] = ("generator", "critic")
+    stage: int = -1
+
+
+def placed(transform: Transform) -> Place:
+    """The transform's own `place`; one that names none clips or scales both players' gradients."""
+    place: Place = getattr(transform, "place", Place())
+    return place
 
 
 class Chain:

@@ -131,18 +131,19 @@ class Drift:
     weight: float
     name: ClassVar[str] = "drift"
     per_sample: ClassVar[bool] = False
+    every: ClassVar[int] = 1
 
     def init(self, params: Params) -> Params:
         return params
 
-    def draw(self, generator: torch.Generator, batch_size: int, dtype: torch.dtype) -> Tensor:
+    def draw(self, generator: torch.Generator, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         return torch.rand((), generator=generator, dtype=dtype)
 
     def value(self, scene: Scene, memory: Params, noise: Tensor) -> Tensor:
         squares = [(p - memory[k]).square().sum() for k, p in scene.params.items()]
         return self.weight * (1 + noise) * torch.stack(squares).sum()
 
-    def update(self, memory: Params, params: Params) -> Params:
+    def update(self, memory: Params, params: Params, real: Tensor, fake: Tensor) -> Params:
         return {k: 0.5 * m + 0.5 * params[k] for k, m in memory.items()}
 
 

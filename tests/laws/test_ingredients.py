@@ -11,11 +11,10 @@ from torch import Tensor
 
 from gan_cli.calculus import eager, functional
 from gan_cli.streams import Streams
-from gan_cli.terms.base import Scene
 from gan_cli.terms.r1 import R1
 from gan_cli.views.base import compose
 from gan_cli.views.instance_noise import InstanceNoise
-from tests.games import CPU, Cloud, small_game
+from tests.games import CPU, Cloud, scene_of, small_game
 
 
 def at(step: int) -> Tensor:
@@ -68,7 +67,7 @@ def test_r1_of_a_known_critic(calculus: object) -> None:
     """V(x) = w·x + c|x|²/2 has ∇V = w + cx."""
     w, c = torch.tensor([1.0, -2.0], dtype=torch.float64), 0.7
     real = torch.randn(16, 2, dtype=torch.float64)
-    scene = Scene({}, real, real, lambda x: x @ w + c * x.square().sum(1) / 2, calculus, at(0))  # type: ignore[arg-type]
+    scene = scene_of(lambda x: x @ w + c * x.square().sum(1) / 2, real, real, calculus=calculus)
     expected = 0.5 * 3.0 * (w + c * real).square().sum(1).mean()
     torch.testing.assert_close(R1(3.0).value(scene, (), ()), expected)
 

@@ -1,0 +1,83 @@
+"""What mathematics forbids, with the reason and the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gan_cli.dynamics import Extragradient
+from gan_cli.errors import InputError
+from gan_cli.game import Game
+
+
+def check(game: Game) -> None:
+    """Raise InputError for the first rule that the game breaks."""
+    for rule in RULES:
+        for reason in rule(game):
+            raise InputError(reason)
+
+
+def _no_draws_of_its_own(game: Game) -> Iterator[str]:
+    for name, side in (("critic", game.critic), ("generator", game.generator)):
+        if side.network.draws:
+            yield (
+                f"model.{name}: it holds Dropout, which draws numbers of its own inside a round; "
+                "a round must depend on nothing but its inputs, or no run could be resumed"
+            )
+
+
+def _enough_to_normalise(game: Game) -> Iterator[str]:
+    sizes = {"critic": game.batch_size // game.packing, "generator": game.batch_size}
+    for name, side in (("critic", game.critic), ("generator", game.generator)):
+        if side.network.mixes_batch and sizes[name] < 2:
+            yield (
+                f"batch_size={game.batch_size}: the {name} compares the examples of a batch; "
+                f"use at least {2 * game.batch_size // max(sizes[name], 1)}"
+            )
+
+
+def _whole_packs(game: Game) -> Iterator[str]:
+    if game.batch_size % game.packing:
+        near = max(1, round(game.batch_size / game.packing)) * game.packing
+        yield f"batch_size={game.batch_size}: no multiple of trick.packing.samples={game.packing}; use {near}"
+
+
+def _penalties_example_by_example(game: Game) -> Iterator[str]:
+    for term in (*game.critic.terms, *game.generator.terms):
+        if term.per_sample and game.critic.network.mixes_batch:
+            yield (
+                f"trick={term.name}: it takes the critic's gradient example by example, but in this critic "
+                "(BatchNorm, minibatch discrimination) a score depends on the whole batch; "
+                "use model.critic.norm=layer (or none) and no minibatch discrimination"
+            )
+
+
+def _one_way_to_look_ahead(game: Game) -> Iterator[str]:
+    transforms = (*_names(game.critic.transform), *_names(game.generator.transform))
+    if isinstance(game.order, Extragradient) and "Optimistic" in transforms:
+        yield (
+            "trick=[extragradient,optimistic]: the optimistic step is the extragradient's with the past "
+            "gradient for the one ahead; keep one of the two"
+        )
+
+
+def _consensus_of_the_game_played(game: Game) -> Iterator[str]:
+    terms = (*game.critic.terms, *game.generator.terms)
+    if game.unroll and any(term.name == "consensus" for term in terms):
+        yield (
+            "trick=[consensus,unrolled]: consensus shrinks the gradient field of the game that both players "
+            "play, but an unrolled generator follows another one; keep one of the two"
+        )
+
+
+def _names(transform: object) -> list[str]:
+    return [type(t).__name__ for t in getattr(transform, "transforms", (transform,))]
+
+
+RULES: tuple[Callable[[Game], Iterator[str]], ...] = (
+    _no_draws_of_its_own,
+    _whole_packs,
+    _enough_to_normalise,
+    _penalties_example_by_example,
+    _one_way_to_look_ahead,
+    _consensus_of_the_game_played,
+)
