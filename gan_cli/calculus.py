@@ -45,10 +45,7 @@ class Eager:
     def gradient(self, function: Objective, at: Params) -> tuple[Params, Tensor, Any]:
         nested = torch.is_grad_enabled()
         with torch.enable_grad():
-            # Inside another derivative the parameters hang on its tape and must stay there.
-            leaves = {
-                k: v if nested and v.requires_grad else v.detach().requires_grad_() for k, v in at.items()
-            }
+            leaves = {k: _variable(v, nested) for k, v in at.items()}
             value, rest = function(leaves)
             gradients = _grad(value, tuple(leaves.values()), nested)
         if not nested:  # whatever still hung on the tape would keep it alive
@@ -70,7 +67,7 @@ class Eager:
     def input_gradient(self, function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
         nested = torch.is_grad_enabled()
         with torch.enable_grad():
-            point = at if nested and at.requires_grad else at.detach().requires_grad_()
+            point = _variable(at, nested)
             return _grad(function(point).sum(), (point,), nested)[0]
 
 
@@ -97,7 +94,6 @@ class _Recomputed(torch.autograd.Function):
     def forward(ctx: Any, function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> Any:
         ctx.function = function
         ctx.save_for_backward(*inputs)
-        # An output that is an input would have to be cloned by autograd; no move returns one that it reads.
         return function(*inputs)
 
     @staticmethod
@@ -112,6 +108,16 @@ class _Recomputed(torch.autograd.Function):
         of = [x for x in inputs if x.requires_grad]
         found = iter(torch.autograd.grad(ys, of, cs, allow_unused=True))
         return None, *(next(found) if w else None for w in wanted)
+
+
+def _variable(at: Tensor, nested: bool) -> Tensor:
+    """A tensor with the value of `at`, to differentiate by.
+
+    Inside another derivative it hangs on that one's tape. Even there it is not `at` itself: whatever else
+    the function reads that depends on `at`, such as a mean of past parameters, is a constant to the partial
+    derivative.
+    """
+    return at.view_as(at) if nested and at.requires_grad else at.detach().requires_grad_()
 
 
 def _grad(value: Tensor, inputs: tuple[Tensor, ...], differentiable: bool) -> tuple[Tensor, ...]:
@@ -132,3 +138,14 @@ def norm(tree: Params) -> Tensor:
         torch.stack([torch.linalg.vector_norm(x) for x in tree.values()])
     )
     return whole
+
+
+def sqrt(x: Tensor) -> Tensor:
+    """√x for x ≥ 0, whose derivative at 0 is 0 instead of infinite.
+
+    An unrolled optimiser differentiates √v, and v is exactly 0 for a parameter without gradient.
+    """
+    if not torch.is_grad_enabled():
+        return x.sqrt()
+    positive = x > 0
+    return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)

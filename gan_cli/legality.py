@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from gan_cli.calculus import functional
 from gan_cli.dynamics import Extragradient
 from gan_cli.errors import InputError
 from gan_cli.game import Game
+from gan_cli.terms.feature_matching import FeatureMatching
 
 
 def check(game: Game) -> None:
@@ -69,6 +71,30 @@ def _consensus_of_the_game_played(game: Game) -> Iterator[str]:
         )
 
 
+def _consensus_of_losses(game: Game) -> Iterator[str]:
+    if not game.generator.plays_for_loss and any(t.name == "consensus" for t in game.generator.terms):
+        yield (
+            "trick=[consensus,feature_matching]: consensus shrinks the gradient field of both losses, but a "
+            "generator that matches features alone has none; use trick.feature_matching.alone=false"
+        )
+
+
+def _layers_that_are_there(game: Game) -> Iterator[str]:
+    depth = game.critic.network.depth
+    for term in game.generator.terms:
+        if isinstance(term, FeatureMatching) and not -depth <= term.layer < depth:
+            fix = f"use {-depth} to {depth - 1}" if depth else "leave the trick out"
+            yield f"trick.feature_matching.layer={term.layer}: this critic has {depth} such layers; {fix}"
+
+
+def _who_decides_what_is_kept(game: Game) -> Iterator[str]:
+    if game.recompute and game.calculus is functional:
+        yield (
+            "trick.unrolled.recompute=true: a compiled round decides by itself what it keeps and what it "
+            "computes again; use runtime.compile=off, or leave recompute out"
+        )
+
+
 def _names(transform: object) -> list[str]:
     return [type(t).__name__ for t in getattr(transform, "transforms", (transform,))]
 
@@ -80,4 +106,7 @@ RULES: tuple[Callable[[Game], Iterator[str]], ...] = (
     _penalties_example_by_example,
     _one_way_to_look_ahead,
     _consensus_of_the_game_played,
+    _who_decides_what_is_kept,
+    _consensus_of_losses,
+    _layers_that_are_there,
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ class Network:
         self._autocast = autocast
         self.module = factory().to(dtype).train()
         self._modes = {True: _Skeleton(self.module), False: _Skeleton(copy.deepcopy(self.module).eval())}
+        self._reader = _Reader(copy.deepcopy(self.module).to("meta"))
 
     def init(self, seed: int, device: torch.device | str = "cpu") -> tuple[Params, Buffers]:
         """Fresh parameters and buffers: a function of the seed alone, the same on every device."""
@@ -59,21 +60,16 @@ class Network:
         Layers with weights are linear maps and convolutions, in the order in which the module lists them.
         Raises IndexError for a number that none has.
         """
-        found: list[Tensor] = []
-        skeleton = self._modes[True]
-        with _reading(skeleton.weighted[layer], found):
-            if self._autocast is None:
-                skeleton(params, buffers, x)
-            else:
-                with torch.autocast(x.device.type, dtype=self._autocast):
-                    skeleton(params, buffers, x)
-        read: Tensor = found[0]
-        return read.to(self._dtype)
+        if self._autocast is None:
+            return self._reader.read(params, buffers, x, layer)
+        with torch.autocast(x.device.type, dtype=self._autocast):
+            found = self._reader.read(params, buffers, x, layer)
+        return found.to(self._dtype)
 
     @property
     def depth(self) -> int:
         """How many layers with weights there are."""
-        return len(self._modes[True].weighted)
+        return len(self._reader.weighted)
 
     @property
     def mixes_batch(self) -> bool:
@@ -87,20 +83,9 @@ class Network:
         return any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in self.module.modules())
 
 
-@contextmanager
-def _reading(module: nn.Module, found: list[Tensor]) -> Iterator[None]:
-    """Keep the first argument of the module's call, for the length of the block."""
-    hook = module.register_forward_pre_hook(lambda _, args: found.append(args[0]))
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
 class _Skeleton:
     def __init__(self, module: nn.Module):
         self._module = module
-        self.weighted = [m for m in module.modules() if isinstance(m, _WEIGHTED)]
         self._params = _slots(module, "_parameters", dict(module.named_parameters()))
         self._buffers = _slots(module, "_buffers", dict(module.named_buffers()))
         self._own = [slot[key] for slot, key, _ in self._params + self._buffers]
@@ -116,6 +101,30 @@ class _Skeleton:
         finally:
             for (slot, key, _), own in zip(self._params + self._buffers, self._own, strict=True):
                 slot[key] = own
+
+
+class _Reader(_Skeleton):
+    """A skeleton that notes what its layers with weights read.
+
+    Its hooks stay for good: setting one up is nothing that a compiled graph could do.
+    """
+
+    def __init__(self, module: nn.Module):
+        super().__init__(module)
+        self.weighted = [m for m in module.modules() if isinstance(m, _WEIGHTED)]
+        self._found: dict[int, Tensor] = {}
+        for number, layer in enumerate(self.weighted):
+            layer.register_forward_pre_hook(partial(self._note, number))
+
+    def read(self, params: Params, buffers: Buffers, x: Tensor, layer: int) -> Tensor:
+        number = range(len(self.weighted))[layer]
+        self(params, buffers, x)
+        found = self._found[number]
+        self._found.clear()
+        return found
+
+    def _note(self, number: int, _: nn.Module, read: tuple[Tensor, ...]) -> None:
+        self._found[number] = read[0]
 
 
 def _slots(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from gan_cli.dynamics import Alternating, Extragradient, Order, Simultaneous, Unrolled
 from gan_cli.errors import InputError
 from gan_cli.layers.base import Layer
+from gan_cli.layers.spectral_norm import SpectralNorm
 from gan_cli.losses.base import Loss
 from gan_cli.terms.base import Side, Term
 from gan_cli.transforms.base import Transform, chain, placed
@@ -45,6 +46,8 @@ class Tricks:
             self.packing[name] = made
         elif isinstance(made, Layer):
             self.layers.append((name, made))
+            # A layer that puts weights in comes before the one that normalises them all.
+            self.layers.sort(key=lambda named: isinstance(named[1], SpectralNorm))
         elif isinstance(made, Term):
             self.terms.append(made)
         elif isinstance(made, View):

@@ -25,3 +25,12 @@ class Layer(Protocol):
         generator, which is seeded for the whole network.
         """
         ...
+
+
+def replaced(network: nn.Module, name: str, module: nn.Module) -> nn.Module:
+    """The network with `module` where its submodule of that dotted name was; "" names the network itself."""
+    if not name:
+        return module
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, module)
+    return network

@@ -97,3 +97,8 @@ class Memoryless:
 
     def update(self, memory: Tree, params: Params, real: Score, fake: Score) -> Tree:
         return memory
+
+
+def squared_slope(scene: Scene, x: Tensor) -> Tensor:
+    """‖∇ₓV(x)‖², one number an example: [B, …] -> [B]."""
+    return scene.calculus.input_gradient(scene.score, x).flatten(1).square().sum(1)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from gan_cli.checks import at_least_one, nonnegative
-from gan_cli.terms.base import Memoryless, Scene, Side
+from gan_cli.terms.base import Memoryless, Scene, Side, squared_slope
 from gan_cli.types import Noise, Tree
 
 
@@ -32,5 +32,4 @@ class R1(Memoryless):
         at_least_one(every=self.every)
 
     def value(self, scene: Scene, memory: Tree, noise: Noise) -> Tensor:
-        gradient = scene.calculus.input_gradient(scene.score, scene.real)
-        return 0.5 * self.gamma * gradient.flatten(1).square().sum(1).mean()
+        return 0.5 * self.gamma * squared_slope(scene, scene.real).mean()

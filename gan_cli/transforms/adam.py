@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gan_cli.calculus import sqrt
 from gan_cli.checks import fraction, nonnegative, positive
-from gan_cli.transforms.base import counter, sqrt, with_decay, zeros
+from gan_cli.transforms.base import counter, with_decay, zeros
 from gan_cli.types import Params
 
 

@@ -85,14 +85,3 @@ def with_decay(gradients: Params, params: Params, weight_decay: float | Tensor) 
     if isinstance(weight_decay, float | int) and weight_decay == 0:
         return gradients
     return {k: g + weight_decay * params[k] for k, g in gradients.items()}
-
-
-def sqrt(x: Tensor) -> Tensor:
-    """√x for x ≥ 0, whose derivative at 0 is 0 instead of infinite.
-
-    An unrolled optimiser differentiates √v, and v is exactly 0 for a parameter without gradient.
-    """
-    if not torch.is_grad_enabled():
-        return x.sqrt()
-    positive = x > 0
-    return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gan_cli.calculus import sqrt
 from gan_cli.checks import fraction, nonnegative, positive
-from gan_cli.transforms.base import sqrt, with_decay, zeros
+from gan_cli.transforms.base import with_decay, zeros
 from gan_cli.types import Params
 
 
