@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 Activation = Literal["relu", "leaky_relu", "elu", "tanh", "softplus"]
+Norm = Literal["batch", "layer", "none"]
 PixelRange = tuple[float, float] | None
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -27,6 +28,13 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 def activation(name: Activation) -> nn.Module:
     """A fresh activation layer by name (leaky_relu has slope 0.2)."""
     return _ACTIVATIONS[name]()
+
+
+def normalisation(kind: Norm, channels: int) -> list[nn.Module]:
+    """BatchNorm, layer normalisation over channels and pixels, or nothing, for so many planes."""
+    if kind == "batch":
+        return [nn.BatchNorm2d(channels)]
+    return [nn.GroupNorm(1, channels)] if kind == "layer" else []
 
 
 class Output(nn.Module):

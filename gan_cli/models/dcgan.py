@@ -8,9 +8,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gan_cli.checks import at_least_one
-from gan_cli.models.base import Output, PixelRange, normal_init
+from gan_cli.models.base import Norm, Output, PixelRange, normal_init, normalisation
 
-Norm = Literal["batch", "layer", "none"]
 Kernel = Literal[4, 5]
 
 
@@ -39,9 +38,9 @@ class Generator(nn.Module):
         self.base = (channels[0], base, base)
         bias = norm != "batch"  # BatchNorm removes a bias before it
         self.project = nn.Linear(latent, channels[0] * base * base, bias=bias)
-        layers: list[nn.Module] = [*_norm(norm, channels[0]), nn.ReLU()]
+        layers: list[nn.Module] = [*normalisation(norm, channels[0]), nn.ReLU()]
         for inputs, outputs in itertools.pairwise(channels):
-            layers += [_up(inputs, outputs, kernel, bias), *_norm(norm, outputs), nn.ReLU()]
+            layers += [_up(inputs, outputs, kernel, bias), *normalisation(norm, outputs), nn.ReLU()]
         self.body = nn.Sequential(*layers, _up(channels[-1], shape[0], kernel, True))
         self.output = Output(pixel_range)
         normal_init(self, 0.02, norm_std=0.02)
@@ -66,7 +65,7 @@ class Critic(nn.Module):
         bias = norm != "batch"
         layers: list[nn.Module] = [_down(shape[0], width, kernel, True), nn.LeakyReLU(0.2)]
         for inputs, outputs in itertools.pairwise(channels):
-            layers += [_down(inputs, outputs, kernel, bias), *_norm(norm, outputs), nn.LeakyReLU(0.2)]
+            layers += [_down(inputs, outputs, kernel, bias), *normalisation(norm, outputs), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * base * base, 1))
         normal_init(self, 0.02, norm_std=0.02)
 
@@ -97,9 +96,3 @@ def _up(inputs: int, outputs: int, kernel: int, bias: bool) -> nn.Module:
 
 def _down(inputs: int, outputs: int, kernel: int, bias: bool) -> nn.Module:
     return nn.Conv2d(inputs, outputs, kernel, 2, padding=1 + (kernel - 4), bias=bias)
-
-
-def _norm(kind: Norm, channels: int) -> list[nn.Module]:
-    if kind == "batch":
-        return [nn.BatchNorm2d(channels)]
-    return [nn.GroupNorm(1, channels)] if kind == "layer" else []

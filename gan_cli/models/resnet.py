@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from typing import Literal
 
 from torch import Tensor, nn
 
 from gan_cli.checks import at_least_one
-from gan_cli.models.base import Activation, Output, PixelRange, activation
-from gan_cli.models.dcgan import Norm, pyramid
+from gan_cli.models.base import Activation, Norm, Output, PixelRange, activation, normalisation
+from gan_cli.models.dcgan import pyramid
 
 Pool = Literal["mean", "sum"]
 
@@ -151,12 +150,7 @@ def _level(width: int, norm: Norm, name: Activation) -> nn.Module:
 
 def _ready(norm: Norm, name: Activation, width: int) -> list[nn.Module]:
     """What stands before a convolution: normalisation and activation."""
-    made: dict[Norm, Callable[[], list[nn.Module]]] = {
-        "batch": lambda: [nn.BatchNorm2d(width)],
-        "layer": lambda: [nn.GroupNorm(1, width)],
-        "none": list,
-    }
-    return [*made[norm](), activation(name)]
+    return [*normalisation(norm, width), activation(name)]
 
 
 def _conv(inputs: int, outputs: int, kernel: int, gain: float = math.sqrt(2), bias: bool = True) -> nn.Module:
