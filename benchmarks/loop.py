@@ -32,7 +32,7 @@ from gan_cli.build import Experiment
 from gan_cli.cli.compose import plan
 from gan_cli.cli.job import experiment
 from gan_cli.cli.request import parse
-from gan_cli.data.base import Dataset, Distribution
+from gan_cli.data.base import Dataset, Sampler
 from gan_cli.data.feed import Feed
 from gan_cli.errors import InputError
 from gan_cli.loop import train
@@ -129,7 +129,7 @@ def prepared(case: str, device: str, more: Sequence[str]) -> tuple[str, Experime
 def tensor_of(dataset: Dataset) -> Tensor:
     """All examples as the critic sees them, [N, …], on the CPU."""
     data = dataset.load()
-    if isinstance(data, Distribution):
+    if isinstance(data, Sampler):
         return data.sample(torch.Generator().manual_seed(0), POINTS)
     return dataset.prepare(torch.as_tensor(data.images))
 

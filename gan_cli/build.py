@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from gan_cli.data.base import Dataset
 from gan_cli.errors import InputError
 from gan_cli.game import Game, Prior, Side
 from gan_cli.losses.base import Loss
+from gan_cli.metrics.base import Metric
 from gan_cli.network import Network
 from gan_cli.observers.base import Settings
 from gan_cli.transforms.base import Transform
@@ -36,6 +38,7 @@ class Experiment:
     game: Game
     dataset: Dataset
     settings: Settings
+    metrics: tuple[Metric, ...]
     device: torch.device
     steps: int
     seed: int
@@ -47,9 +50,9 @@ class Experiment:
 
 def build(cfg: DictConfig) -> Experiment:
     """The experiment that a composed config describes. Raises InputError in one line for what cannot be."""
-    dataset: Dataset = _make("data", cfg.data, Dataset)
+    dataset: Dataset = make("data", cfg.data, Dataset)
     tricks = _sort(cfg.trick)
-    loss: Loss = _make("loss", cfg.loss, Loss)
+    loss: Loss = make("loss", cfg.loss, Loss)
     for _, wrap in tricks.wrappers:
         loss = wrap(loss)
     dtype = _DTYPES[cfg.runtime.precision]
@@ -70,6 +73,8 @@ def build(cfg: DictConfig) -> Experiment:
         calculus=functional if compiled else eager,
         dtype=dtype,
     )
+    # What a view says of examples that are none for it, it says when it draws.
+    game.view.draw(torch.Generator(), torch.Size((1, *dataset.shape)), dtype)
     legality.check(game)
     names = Settings.__dataclass_fields__
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
@@ -78,6 +83,7 @@ def build(cfg: DictConfig) -> Experiment:
         game=game,
         dataset=dataset,
         settings=Settings(**{name: cfg[name] for name in names}),
+        metrics=_metrics(cfg, dataset, dtype),
         device=device(cfg.device),
         steps=cfg.steps,
         seed=cfg.seed,
@@ -112,14 +118,14 @@ def _side(
         extra = {"shape": (shape[0] * tricks.samples, *shape[1:])}
 
     def factory() -> nn.Module:
-        module: nn.Module = _make(f"model.{name}", cfg.model[name], nn.Module, **extra)
+        module: nn.Module = make(f"model.{name}", cfg.model[name], nn.Module, **extra)
         for trick, layer in tricks.layers:
             if layer.side == name:
                 module = _refusing(f"trick.{trick}", cfg.trick[trick], layer.into, module)
         return module
 
     autocast = torch.bfloat16 if cfg.runtime.precision == "bf16" else None
-    optimiser: Transform = _make(f"optimizer.{name}", cfg.optimizer[name], Transform)
+    optimiser: Transform = make(f"optimizer.{name}", cfg.optimizer[name], Transform)
     terms = tuple(term for term in tricks.terms if term.side == name)
     alone = any(getattr(term, "alone", False) for term in terms)
     return Side(Network(factory, dtype, autocast), tricks.chained(optimiser, name), terms, not alone)
@@ -133,25 +139,45 @@ def _sort(cfg: DictConfig) -> Tricks:
         if isinstance(target, type) and issubclass(target, Loss):  # it wraps a loss, which build fills in
             tricks.wrappers.append((name, partial(_wrap, f"trick.{name}", node)))
         else:
-            tricks.add(name, _make(f"trick.{name}", node, object))
+            tricks.add(name, make(f"trick.{name}", node, object))
     return tricks
 
 
 def _wrap(key: str, node: DictConfig, loss: Loss) -> Loss:
     # Not as an argument of instantiate, which would take a dataclass for a config.
-    wrapped: Loss = _refusing(key, node, _make(key, node, object, _partial_=True), loss)
+    wrapped: Loss = _refusing(key, node, make(key, node, object, _partial_=True), loss)
     return wrapped
 
 
-def _refusing(key: str, node: DictConfig, function: Callable[[Any], Any], argument: Any) -> Any:
-    """function(argument), whose ValueError is told as the trick's."""
+def _refusing(key: str, node: DictConfig, function: Callable[..., Any], *arguments: Any) -> Any:
+    """function(*arguments), whose ValueError is told as that key's."""
     try:
-        return function(argument)
+        return function(*arguments)
     except ValueError as error:
         raise InputError(_placed(key, node, error)) from None
 
 
-def _make(key: str, node: DictConfig, kind: type, **extra: Any) -> Any:
+def _metrics(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> tuple[Metric, ...]:
+    """The metrics of the list; one that asks for the loss or the critic gets them without any trick."""
+    offers: dict[str, Callable[[], Any]] = {
+        "loss": lambda: make("loss", cfg.loss, Loss),
+        "critic": lambda: _side(cfg, "critic", dataset, Tricks(), dtype).network,
+    }
+    found = []
+    for name in map(str, cfg.get("metric") or {}):
+        node = cfg.metric[name]
+        wanted = inspect.signature(get_object(node._target_)).parameters
+        filled = {argument: offer() for argument, offer in offers.items() if argument in wanted}
+        begun = make(f"metric.{name}", node, object, _partial_=True)
+        metric = _refusing(f"metric.{name}", node, partial(begun, **filled))
+        if not isinstance(metric, Metric):
+            raise InputError(f"metric.{name}._target_={node._target_}: it gives no Metric")
+        found.append(metric)
+    return tuple(found)
+
+
+def make(key: str, node: DictConfig, kind: type, **extra: Any) -> Any:
+    """What a node's `_target_` gives, of that kind. Raises InputError in one line that names the key."""
     try:
         made = instantiate(node, **extra, _convert_="all")
     except InstantiationException as error:

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.errors import InputError, nearest
-from gan_cli.schema import TARGET
+from gan_cli.schema import LISTS, TARGET
 from gan_cli.values import describe, fit
 
 RESERVED = (TARGET, "_partial_", "_args_", "_convert_", "_recursive_")
 FILLED: dict[str, tuple[str, ...]] = {
     "model.generator": ("latent", "shape", "pixel_range"),
     "model.critic": ("shape",),
+    "critic": ("shape",),
     "trick": ("loss",),
+    "metric": ("loss", "critic"),
 }
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -67,7 +69,7 @@ def _node(node: Mapping[str, Any], at: str) -> dict[str, Any]:
             raise InputError(f"there is no {at}.{name}: {short} takes no '{name}'{nearest(name, named)}")
         default = named[name].default if name in named else None
         checked[name] = _argument(value, hints.get(name, Any), default, f"{at}.{name}")
-    for name in () if open_ended or at.startswith("trick.") else filled(at):
+    for name in () if open_ended or at.startswith(("trick.", "metric.")) else filled(at):
         if name not in named:
             raise InputError(f"{at}: {short} takes no '{name}', which the run fills in: add that argument")
     if not node.get("_partial_") and "_args_" not in node:
@@ -107,7 +109,7 @@ def _fits(made: type, wanted: Any) -> bool:
 def filled(at: str) -> tuple[str, ...]:
     """The arguments that the run fills in for the target at this place of the config."""
     group, _, rest = at.partition(".")
-    return FILLED["trick"] if group == "trick" and "." not in rest else FILLED.get(at, ())
+    return FILLED[group] if group in LISTS and rest and "." not in rest else FILLED.get(at, ())
 
 
 def locate(path: str, at: str) -> Callable[..., Any]:

@@ -152,7 +152,7 @@ def _both(
 
 def _ahead(game: Game, rival: Player, generator: Player, seen: Examples, batch: Batch) -> Player:
     """The critic after game.unroll further moves on one fixed batch; the real critic keeps none of it."""
-    segment = math.ceil(math.sqrt(game.unroll))
+    segment = max(1, math.ceil(math.sqrt(game.unroll)))
 
     def moves(start: tuple[Player, Player, Examples, Batch], count: int) -> Player:
         rival, generator, seen, batch = start

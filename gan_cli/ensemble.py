@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from gan_cli import dynamics
 from gan_cli.calculus import functional
 from gan_cli.game import Game
 from gan_cli.learner import Source
@@ -45,7 +47,8 @@ class Ensemble:
 
     def __init__(self, game: Game, compiled: bool = False):
         self.game = replace(game, calculus=functional)
-        self._play: Callable[..., Any] = torch.vmap(self.game.play)
+        # Not the game's own method: a compiled game's is a graph already, and vmap enters none.
+        self._play: Callable[..., Any] = torch.vmap(partial(dynamics.play, self.game))
         if compiled:
             self._play = torch.compile(self._play, fullgraph=True, dynamic=False)
 

@@ -45,6 +45,7 @@ def run(
             seed=experiment.seed,
             steps=experiment.steps,
             settings=experiment.settings,
+            metrics=experiment.metrics,
             device=device,
             config_yaml=experiment.config_yaml,
             config=experiment.config,

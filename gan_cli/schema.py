@@ -8,7 +8,7 @@ at once. The arguments of a `_target_` are no business of the schema: its signat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gan_cli.errors import InputError, nearest
@@ -68,9 +68,11 @@ GROUPS: dict[str, str] = {
     "model": "generator, critic and latent prior",
     "loss": "what the players play for",
     "trick": "any number of them, as a list",
+    "metric": "what else is measured at each evaluation, as a list",
     "optimizer": "of the generator and of the critic",
     "runtime": "numbers and speed",
     "experiment": "a known setting of all the rest",
+    "study": "a series of such runs, with its table and figure, instead of one",
 }
 
 # Keys of the groups whose node is no single `_target_`. A group that is not here holds one.
@@ -94,20 +96,79 @@ NODES: dict[str, dict[str, Key]] = {
 }
 
 
-def check(config: Mapping[str, Any]) -> dict[str, Any]:
+LISTS = ("trick", "metric")
+"""The groups of which any number of options may be chosen."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the config of one command holds.
+
+    main: its main config file; nodes: the groups that are no single `_target_`; shared: the groups whose
+    options are those of another folder, so that `p=ring` stands for Hydra's `data@p=ring`; own: whether a
+    user's own groups count, too.
+    """
+
+    command: str
+    main: str
+    keys: Mapping[str, Key]
+    groups: Mapping[str, str]
+    nodes: Mapping[str, Mapping[str, Key]] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
+    own: bool = False
+
+    def folder(self, group: str) -> str:
+        """The folder of config files that holds a group's options."""
+        return self.shared.get(group, group)
+
+    def options(self, found: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """Each group's options, from what was found in each folder of config files."""
+        own = [group for group in found if self.own and group not in ESTIMATE.groups]
+        return {group: found.get(self.folder(group), []) for group in dict.fromkeys([*self.groups, *own])}
+
+
+TRAIN = Schema("gan-train", "train", KEYS, GROUPS, NODES, own=True)
+ESTIMATE = Schema(
+    command="gan-estimate",
+    main="estimate",
+    keys={
+        "steps": Key("updates of the critic", int, 1),
+        "batch_size": Key("examples of p and of q in each update", int, 2),
+        "samples": Key("held-out examples a side; null: a million points or 10,000 images", int | None, 100),
+        "checks": Key("how often on the way the bound is taken on validation examples", int, 1),
+        "average": Key("the share of the last steps over which parameters are averaged", float, 0),
+        "seed": KEYS["seed"],
+        "device": KEYS["device"],
+        "threads": Key("CPU threads; null: torch's choice", int | None, 1, most=1024),
+        "optimizer": Key("of the critic", dict),
+        "name": Key("a word for the estimate, added to its folder's name", str | None),
+    },
+    groups={
+        "p": "the law whose divergence from q is measured",
+        "q": "the law that it is measured from",
+        "loss": "which divergence, and by which bound",
+        "critic": "the network that is trained",
+    },
+    shared={"p": "data", "q": "data"},
+)
+
+
+def check(config: Mapping[str, Any], schema: Schema = TRAIN) -> dict[str, Any]:
     """The config with every value in its type; nodes under a `_target_` are passed through.
 
     Raises InputError naming the key, the value and the nearest right spelling.
     """
-    refuse_unknown(config, [*KEYS, *GROUPS])
+    refuse_unknown(config, [*schema.keys, *schema.groups])
     checked: dict[str, Any] = {}
-    for name, key in KEYS.items():
+    for name, key in schema.keys.items():
         if name not in config:
             raise InputError(f"{name} is missing: it can be changed, not removed")
-        checked[name] = key.fit(name, config[name])
-    for group in GROUPS:
-        if group != "experiment":
-            checked[group] = _node(group, config.get(group))
+        checked[name] = _target(name, config[name]) if key.type is dict else key.fit(name, config[name])
+    for group in schema.groups:
+        if group == "study" and config.get(group) is None:
+            checked[group] = None
+        elif group != "experiment":
+            checked[group] = _node(group, config.get(group), schema.nodes)
     return checked
 
 
@@ -119,17 +180,19 @@ def refuse_unknown(found: Mapping[str, Any], known: list[str], at: str = "") -> 
             raise InputError(f"there is no key {where}{nearest(name, known)}")
 
 
-def _node(group: str, node: Any) -> dict[str, Any]:
+def _node(group: str, node: Any, nodes: Mapping[str, Mapping[str, Key]]) -> dict[str, Any]:
     if not isinstance(node, Mapping):
         raise InputError(f"{group}={show(node)} holds no settings: choose an option with {group}=<option>")
-    if group == "trick" and TARGET in node:
-        raise InputError("a file of the group trick needs '# @package trick.<its name>' as its first line")
-    if group == "trick":
-        return {name: _target(f"trick.{name}", part) for name, part in node.items()}
-    if group not in NODES:
+    if group in LISTS and TARGET in node:
+        raise InputError(
+            f"a file of the group {group} needs '# @package {group}.<its name>' as its first line"
+        )
+    if group in LISTS:
+        return {name: _target(f"{group}.{name}", part) for name, part in node.items()}
+    if group not in nodes:
         return _target(group, node)
     checked = dict(node)  # a model may carry keys of its own that its parts refer to
-    for name, key in NODES[group].items():
+    for name, key in nodes[group].items():
         if name not in node:
             raise InputError(f"{group}.{name} is missing")
         if key.type is dict:
@@ -137,7 +200,7 @@ def _node(group: str, node: Any) -> dict[str, Any]:
         else:
             checked[name] = key.fit(f"{group}.{name}", node[name])
     if group == "runtime":
-        refuse_unknown(node, list(NODES[group]), group)
+        refuse_unknown(node, list(nodes[group]), group)
     return checked
 
 

@@ -30,7 +30,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from gan_cli.cli import output, overrides, refusals
 from gan_cli.cli.request import Request
 from gan_cli.errors import InputError
-from gan_cli.schema import TARGET, check
+from gan_cli.schema import LISTS, TARGET, check
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def plan(request: Request) -> Plan:
     register_resolvers()
     with _hydra(request) as hydra:
         composer = Composer(hydra.config_loader, request)
-        lines = overrides.read(request.overrides, composer.options)
+        lines = overrides.read(request.overrides, composer.options, request.schema)
         parsed = OverridesParser.create().parse_overrides(lines)
         fixed = [line for line, p in zip(lines, parsed, strict=True) if not p.is_sweep_override()]
         swept = [line for line, p in zip(lines, parsed, strict=True) if p.is_sweep_override()]
@@ -114,7 +114,7 @@ def _hydra(request: Request) -> Iterator[Hydra]:
         with warnings.catch_warnings():
             # Hydra only warns of a search path that is not there; the options in it would then be missing.
             warnings.filterwarnings("error", message=".*is not available")
-            yield Hydra.create_main_hydra2(task_name="gan-train", config_search_path=path)
+            yield Hydra.create_main_hydra2(task_name=request.schema.command, config_search_path=path)
     finally:
         GlobalHydra.instance().clear()
 
@@ -124,12 +124,12 @@ class Composer:
 
     def __init__(self, loader: Any, request: Request) -> None:
         self.loader: ConfigLoaderImpl = loader
-        self.name = request.config_name
+        self.name, self.schema = request.config_name, request.schema
         self.hydra_lines = [line for line in request.overrides if line.startswith("hydra.searchpath")]
         with refusals.one_line():
             files = self.loader._parse_overrides_and_create_caching_repo(self.name, self.hydra_lines)[1]
         groups = [group for group in _inside(files, "") if group != "hydra"]
-        self.options = overrides.groups_of({group: _options(files, group) for group in groups})
+        self.options = self.schema.options({group: _options(files, group) for group in groups})
 
     def compose(self, lines: Sequence[str]) -> DictConfig:
         """The config with Hydra's own node. Raises InputError."""
@@ -140,17 +140,21 @@ class Composer:
         """The checked job of these overrides, of a sweep the one of that number. Raises InputError."""
         config = self.compose(lines) if config is None else config
         self._refuse_strangers(lines, config)
-        return Job(list(lines), check(plain(config)), output.folder_of(config, number))
+        return Job(list(lines), check(plain(config), self.schema), output.folder_of(config, number))
 
     def _choices(self, lines: Sequence[str], config: DictConfig) -> list[str]:
         """The overrides that choose the same options without naming an experiment or a value."""
         tree = self.loader.compute_defaults_list(self.name, list(lines), RunMode.RUN).defaults
-        tricks = [d.config_path for d in tree if d.parent == self.name and d.config_path]
-        many = overrides.MANY
-        chosen = [path.split("/", 1)[1] for path in tricks if path.startswith(f"{many}/")]
-        single = {k: v for k, v in config.hydra.runtime.choices.items() if k in self.options and k != many}
-        lines = [f"{group}={name}" for group, name in single.items() if group != "experiment" and name]
-        return [*lines, f"{many}=[{','.join(chosen)}]", *self.hydra_lines]
+        paths = [d.config_path for d in tree if d.parent == self.name and d.config_path]
+        several = []
+        for many in (group for group in LISTS if group in self.options):
+            chosen = [path.split("/", 1)[1] for path in paths if path.startswith(f"{many}/")]
+            several.append(f"{many}=[{','.join(chosen)}]")
+        left_out = ("experiment", *LISTS)
+        known = [group for group in self.options if group not in left_out]
+        choices = config.hydra.runtime.choices.items()
+        single = [f"{k}={v}" for k, v in choices if k.rpartition("@")[2] in known and v]
+        return [*single, *several, *self.hydra_lines]
 
     def _refuse_strangers(self, lines: list[str], config: DictConfig) -> None:
         """Refuse keys that an experiment or a `+` brought in and no option of the groups has."""
@@ -159,13 +163,15 @@ class Composer:
         ):
             return
         base = self.compose(self._choices(lines, config))
-        given = any(line.startswith(f"{overrides.MANY}=") for line in lines)
-        refusals.strangers(config, base, self.options, tricks_chosen=given)
+        given = [many for many in LISTS if any(line.startswith(f"{many}=") for line in lines)]
+        refusals.strangers(config, base, self.options, given)
 
     def _blame(self, lines: Sequence[str]) -> str | None:
         """What is wrong with the first override whose key is not in the config that the others make."""
         parsed = OverridesParser.create().parse_overrides(list(lines))
-        in_groups = [o for o in parsed if o.key_or_group in self.options or "/" in o.key_or_group]
+        in_groups = [
+            o for o in parsed if o.key_or_group in self.options or "/" in o.key_or_group or o.package
+        ]
         base = self.loader.load_configuration(self.name, [str(o.input_line) for o in in_groups], RunMode.RUN)
         for override in parsed:
             if override in in_groups or override.is_force_add():
@@ -209,7 +215,8 @@ def saved(file: Path) -> dict[str, Any]:
         container = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
     if not isinstance(container, dict):
         raise InputError(f"{output.shown(file)} is damaged: it holds no settings")
-    return check(_keyed(_without_leftovers(container)))
+    # Lists that came later than the run are empty in it.
+    return check({many: {} for many in LISTS} | _keyed(_without_leftovers(container)))
 
 
 @contextmanager
@@ -230,12 +237,13 @@ def _keyed(container: Any) -> dict[str, Any]:
 
 
 def _without_leftovers(container: Any) -> Any:
-    """The config without what an experiment set for tricks that the command line did not choose.
+    """The config without what an experiment set for tricks or metrics that the command line did not choose.
 
     Where that is a mistake it was refused before, by `refusals.strangers`.
     """
-    tricks = container.get(overrides.MANY)
-    if isinstance(tricks, dict):
-        kept = {name: node for name, node in tricks.items() if not isinstance(node, dict) or TARGET in node}
-        return container | {overrides.MANY: kept}
+    for many in LISTS:
+        several = container.get(many)
+        if isinstance(several, dict):
+            kept = [name for name, node in several.items() if not isinstance(node, dict) or TARGET in node]
+            container = container | {many: {name: several[name] for name in kept}}
     return container

@@ -1,4 +1,4 @@
-"""The text of `gan-train --help`, read from the schema and the config files: no hydra, no torch."""
+"""The text of `--help`, read from the schema and the config files: no hydra, no torch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import yaml
 
-from gan_cli.cli.folders import MAIN, options
+from gan_cli.cli.folders import options
 from gan_cli.errors import InputError, nearest
-from gan_cli.schema import GROUPS, KEYS
+from gan_cli.schema import ESTIMATE, TRAIN, Schema
 from gan_cli.values import show
 
 _WIDTH = 100
 
-_USAGE = """\
+_TRAIN = """\
 gan-train: adversarial training from the command line
 
 usage: gan-train [group=option ...] [key=value ...] [flags]
@@ -30,42 +30,63 @@ examples
   gan-train resume=outputs/2026-01-31/12-00-00-ab12cd34 steps=20000
 """
 
+_ESTIMATE = """\
+gan-estimate: a critic alone between two laws, and the divergence that it shows on unseen examples
+
+usage: gan-estimate [group=option ...] [key=value ...] [flags]
+
+examples
+  gan-estimate                                        a Gaussian and a mixture in the plane, by f-GAN's JS
+  gan-estimate loss=fgan_kl p=gaussian p.mean=[0] q=gaussian q.mean=[1]
+  gan-estimate p=mnist p.split=train q=mnist q.split=test critic=conv
+  gan-estimate p=mnist q=run q.folder=outputs/2026-01-31/12-00-00-ab12cd34 critic=conv
+  gan-estimate --multirun loss=gan,fgan_js,fgan_kl seed=0,1,2
+"""
+
+_USAGE = {TRAIN.command: _TRAIN, ESTIMATE.command: _ESTIMATE}
+
 _FLAGS = """\
 flags
   --cfg job                 show the composed config and do not run it (--resolve: without ${...})
   --multirun, -m            run every combination of the comma-separated values
   --config-dir FOLDER       add your own config files
   --info [defaults|...]     show where the config comes from
-  --shell-completion        eval "$(gan-train --shell-completion install=bash)"
+  --shell-completion        eval "$(COMMAND --shell-completion install=bash)"
   --hydra-help              the flags and groups of Hydra, which runs the command line
   --version
 """
 
 
-def text(folders: Sequence[Path], words: Sequence[str] = ()) -> str:
+def text(folders: Sequence[Path], words: Sequence[str] = (), schema: Schema = TRAIN) -> str:
     """The help for the groups and options found in the folders, of which the first holds the main config.
 
     words: groups whose options are to be described one by one; none of them: the whole help. Raises
     InputError for a word that is neither a group nor a key.
     """
-    found = options(folders)
+    found = schema.options(options(folders))
     tops = [re.split(r"[=.@/]", word.lstrip("+~"))[0] for word in words if not word.startswith("-")]
     for top in tops:
-        known = [*GROUPS, *found, *KEYS, "hydra"]
+        known = [*found, *schema.keys, "hydra"]
         if top not in known:
             raise InputError(f"--help {top}: there is no group or key {top}{nearest(top, known)}")
     if named := [top for top in dict.fromkeys(tops) if top in found]:
-        return "\n".join(line for group in named for line in _described(group, found[group], folders)) + "\n"
-    main: dict[str, Any] = yaml.safe_load((folders[0] / f"{MAIN}.yaml").read_text(encoding="utf-8"))
-    return "\n".join([_USAGE, *_groups(found, _chosen(main)), "", *_keys(main), "", _FLAGS])
+        return (
+            "\n".join(line for group in named for line in _described(group, found[group], folders, schema))
+            + "\n"
+        )
+    main: dict[str, Any] = yaml.safe_load((folders[0] / f"{schema.main}.yaml").read_text(encoding="utf-8"))
+    flags = _FLAGS.replace("COMMAND", schema.command)
+    usage = _USAGE[schema.command]
+    return "\n".join([usage, *_groups(found, _chosen(main), schema), "", *_keys(main, schema), "", flags])
 
 
-def _described(group: str, names: list[str], folders: Sequence[Path]) -> Iterator[str]:
+def _described(group: str, names: list[str], folders: Sequence[Path], schema: Schema) -> Iterator[str]:
     """A group's options, each with the first comment of its file."""
-    yield f"{group}: {GROUPS.get(group, '')}".removesuffix(": ")
+    yield f"{group}: {schema.groups.get(group, '')}".removesuffix(": ")
+    inner = schema.folder(group)
     width = max(len(name) for name in names) + 2
     for name in names:
-        file = next(path for folder in folders if (path := folder / group / f"{name}.yaml").is_file())
+        file = next(path for folder in folders if (path := folder / inner / f"{name}.yaml").is_file())
         comments = (
             line[1:].strip() for line in file.read_text(encoding="utf-8").splitlines() if line[:1] == "#"
         )
@@ -75,24 +96,25 @@ def _described(group: str, names: list[str], folders: Sequence[Path]) -> Iterato
 
 def _chosen(main: dict[str, Any]) -> dict[str, Any]:
     """The default option of each group."""
-    return {g: o for entry in main["defaults"] if isinstance(entry, dict) for g, o in entry.items()}
+    entries = [entry for entry in main["defaults"] if isinstance(entry, dict)]
+    return {group.rpartition("@")[2]: option for entry in entries for group, option in entry.items()}
 
 
-def _groups(found: dict[str, list[str]], chosen: dict[str, Any]) -> list[str]:
+def _groups(found: dict[str, list[str]], chosen: dict[str, Any], schema: Schema) -> list[str]:
     lines = [
-        "groups (group=option; `gan-train --help loss` describes the options of one,",
-        "`gan-train --cfg job --package loss loss=fgan_kl` shows what an option sets)",
+        f"groups (group=option; `{schema.command} --help loss` describes the options of one,",
+        f"`{schema.command} --cfg job --package loss loss=fgan_kl` shows what an option sets)",
     ]
-    for group in [*GROUPS, *sorted(set(found) - set(GROUPS))]:
+    for group in [*schema.groups, *sorted(set(found) - set(schema.groups))]:
         default = f"default: {_word(chosen[group])}" if group in chosen else "not set"
-        lines.append(f"  {group}: {'; '.join(part for part in (GROUPS.get(group), default) if part)}")
+        lines.append(f"  {group}: {'; '.join(part for part in (schema.groups.get(group), default) if part)}")
         lines += _wrapped(", ".join(found.get(group, [])) or "(no option yet)", "      ", 6)
     return lines
 
 
-def _keys(main: dict[str, Any]) -> list[str]:
+def _keys(main: dict[str, Any], schema: Schema) -> list[str]:
     lines = ["keys (key=value; a group's own settings are reached as group.key=value)"]
-    for name, key in KEYS.items():
+    for name, key in schema.keys.items():
         value = main.get(name)
         computed = isinstance(value, str) and "${" in value
         default = "" if computed else f"; default: {_word(value)}"

@@ -11,7 +11,7 @@ import stat
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -24,10 +24,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.cli import output, report
 from gan_cli.cli.compose import plain, register_resolvers
-from gan_cli.cli.folders import MAIN, package_configs
+from gan_cli.cli.folders import package_configs
 from gan_cli.cli.output import program, shown
 from gan_cli.errors import InputError, RunError
-from gan_cli.schema import check
+from gan_cli.schema import TRAIN, Schema, check
 
 LOG = "train.log"
 _failed: list[str] = []  # the sweep's jobs that failed in this process
@@ -100,7 +100,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _warnings_in(log: Path) -> Iterator[None]:
+def warnings_in(log: Path) -> Iterator[None]:
     """Python's warnings go to the run's log instead of the terminal, for the length of the block."""
     handler, logger = logging.FileHandler(log, delay=True), logging.getLogger("py.warnings")
     logging.captureWarnings(True)
@@ -115,21 +115,25 @@ def _warnings_in(log: Path) -> Iterator[None]:
 
 def train(config: DictConfig) -> None:
     """Train one job in the folder that Hydra made for it. Raises GanTrainError; SystemExit after a signal."""
+    from gan_cli.cli.series import run_study, study
     from gan_cli.run import run
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     checked = check(plain(config))
     if checked["resume"] is None and output.has_checkpoints(folder):
         raise output.taken(folder)
-    built = experiment(checked)
-    with locked(folder), _warnings_in(folder / LOG), Stop().installed() as stop:
+    built, series = experiment(checked), study(checked)
+    with locked(folder), warnings_in(folder / LOG), Stop().installed() as stop:
         print(f"run: {shown(folder)}", flush=True)
         try:
-            steps, outcome = run(built, folder, resume=checked["resume"] is not None, stop=stop)
+            if series is not None:
+                steps, outcome = built.steps, run_study(series, folder, experiment, stop)
+            else:
+                steps, outcome = run(built, folder, resume=checked["resume"] is not None, stop=stop)
         except KeyboardInterrupt:
             steps, outcome = 0, "stopped"
     if outcome == "done":
-        print(f"done: {steps} steps in {shown(folder)}")
+        print(f"done: {steps} steps {'of each run ' if series else ''}in {shown(folder)}")
         # Of a sweep, all runs together are what one looks at.
         tensorboard = shlex.quote(program("tensorboard"))
         looked_at = folder.parent if HydraConfig.get().mode == RunMode.MULTIRUN else folder
@@ -141,34 +145,41 @@ def train(config: DictConfig) -> None:
         sys.exit(128 + stop.signal)  # no Exception, so that it ends a whole sweep
 
 
-@hydra.main(version_base="1.3", config_path=str(package_configs()), config_name=MAIN)
+@hydra.main(version_base="1.3", config_path=str(package_configs()), config_name=TRAIN.main)
 def main(config: DictConfig) -> None:
-    """Hydra's task function: `train`, whose failure is told in one line and stops no other job of a sweep."""
+    """Hydra's task function: `train` in its folder."""
+    guarded(train, config, TRAIN)
+
+
+def guarded(
+    work: Callable[[DictConfig], None], config: DictConfig, schema: Schema, log_name: str = LOG
+) -> None:
+    """Do a job whose failure is told in one line and stops no other job of a sweep."""
     try:
-        train(config)
+        work(config)
     except Exception as error:
         settings = HydraConfig.get()
-        log = Path(settings.runtime.output_dir) / LOG
+        log = Path(settings.runtime.output_dir) / log_name
         with suppress(OSError), log.open("a", encoding="utf-8") as file:
             file.write(traceback.format_exc())
         if settings.mode != RunMode.MULTIRUN:
-            code = report.told(error, log)
-            if isinstance(error, InputError) and config.resume is None:
+            code = report.told(error, log, command=schema.command)
+            if isinstance(error, InputError) and config.get("resume") is None:
                 output.remove_unused(log.parent)
             # Not the exception itself: Hydra would print a line of its own before handing it on.
             sys.exit(code)
-        report.told(error, log, f"job {settings.job.num}: ")
+        report.told(error, log, f"job {settings.job.num}: ", schema.command)
         _failed.append(str(settings.job.num))
         raise
 
 
-def hand_over(argv: list[str]) -> None:
+def hand_over(argv: list[str], task: Callable[[], None] = main) -> None:
     """Run Hydra's own main on a command line that was checked; its errors are raised, not printed."""
     sys.argv[1:] = argv
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _failed.clear()
     try:
-        main()
+        task()
     except Exception as error:
         if _failed:
             raise RunError(f"failed in the sweep: job {', '.join(_failed)}; see above") from error

@@ -55,7 +55,12 @@ def has_checkpoints(folder: Path) -> bool:
 
 def remove_unused(folder: Path) -> None:
     """Remove the folder of a run that was refused before its first step, unless anything else lies in it."""
-    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {".hydra", ".lock", "train.log"}:
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {
+        ".hydra",
+        ".lock",
+        "train.log",
+        "estimate.log",
+    }:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # the day's folder, if no other run is in it
             folder.parent.rmdir()

@@ -11,23 +11,23 @@ from hydra.core.override_parser.types import Glob, Override, QuotedString, Sweep
 from hydra.errors import HydraException
 
 from gan_cli.errors import InputError, nearest
-from gan_cli.schema import GROUPS, KEYS
+from gan_cli.schema import LISTS, TRAIN, Schema
 from gan_cli.values import show
 
-MANY = "trick"  # the one group that takes a list
-OPTIONAL = ("experiment", MANY)
+OPTIONAL = ("experiment", "study", *LISTS)
 _JARGON = r"token recognition error|extraneous input|mismatched input|no viable|missing [A-Z_]+ at"
 
 
-def read(lines: Sequence[str], options: Mapping[str, list[str]]) -> list[str]:
-    """The overrides with `trick=x` written as the list that Hydra takes; all else as it was.
+def read(lines: Sequence[str], options: Mapping[str, list[str]], schema: Schema = TRAIN) -> list[str]:
+    """The overrides with `trick=x` written as the list that Hydra takes, `p=x` as `data@p=x`; all else as it
+    was.
 
     `experiment=null` is what holds without it, and Hydra takes no null for a group: it is left out.
 
     options: each group's. Raises InputError for the first override that cannot be read, or that names a
     group, an option or a top-level key that is not there.
     """
-    written = [_one(parse(line, options), options) for line in lines]
+    written = [_one(parse(line, options), options, schema) for line in lines]
     return [line for line in written if line != "experiment=null"]
 
 
@@ -62,17 +62,18 @@ def _unclosed(line: str) -> str:
     return "a quote is not closed" if any(line.count(quote) % 2 for quote in "'\"") else ""
 
 
-def _one(override: Override, options: Mapping[str, list[str]]) -> str:
+def _one(override: Override, options: Mapping[str, list[str]], schema: Schema) -> str:
     line, key = str(override.input_line), override.key_or_group
     if override.is_hydra_override() or override.package is not None or "/" in key:
         return line
     if key in options:
-        return _group(override, options[key])
+        chosen = _group(override, options[key])
+        return f"{schema.folder(key)}@{chosen}" if key in schema.shared else chosen
     top = key.split(".")[0]
-    known = [*KEYS, *options, "hydra"]
+    known = [*schema.keys, *options, "hydra"]
     if top not in known:
         raise InputError(f"{line}: there is no key {top}{nearest(top, known)}")
-    if override.is_delete() and key in KEYS:
+    if override.is_delete() and key in schema.keys:
         raise InputError(f"{line}: a setting can be changed, not removed")
     return line
 
@@ -85,7 +86,7 @@ def _group(override: Override, options: list[str]) -> str:
     line, group = str(override.input_line), override.key_or_group
     if override.is_delete():
         if group in OPTIONAL:
-            return f"{group}=[]" if group == MANY else f"{group}=null"
+            return f"{group}=[]" if group in LISTS else f"{group}=null"
         raise InputError(f"{line}: a run needs its {group}; choose another with {group}=<option>")
     if isinstance(override._value, Glob):
         chosen = override._value.filter(options)
@@ -93,7 +94,7 @@ def _group(override: Override, options: list[str]) -> str:
             raise InputError(f"{line} matches no option of {group}; there are {', '.join(options)}")
         return (
             f"{group}={','.join(chosen)}"
-            if group != MANY
+            if group not in LISTS
             else f"{group}={','.join(f'[{c}]' for c in chosen)}"
         )
     values: Iterable[Any]
@@ -114,8 +115,8 @@ def _plain(value: Any) -> Any:
 def _choice(value: Any, group: str, line: str, options: list[str]) -> str:
     """One value of a group as Hydra's grammar has it."""
     if value is None and group in OPTIONAL:
-        return "[]" if group == MANY else "null"
-    names = value if isinstance(value, list) and group == MANY else [value]
+        return "[]" if group in LISTS else "null"
+    names = value if isinstance(value, list) and group in LISTS else [value]
     for name in names:
         if isinstance(name, list):
             raise InputError(f"{line}: {group} takes one option, not the list {show(name)}")
@@ -125,7 +126,7 @@ def _choice(value: Any, group: str, line: str, options: list[str]) -> str:
             raise InputError(f"{what}{nearest(str(name), options) or known}")
         if names.count(name) > 1:
             raise InputError(f"{line}: the {group} '{name}' is there twice")
-    return f"[{','.join(map(str, names))}]" if group == MANY else str(names[0])
+    return f"[{','.join(map(str, names))}]" if group in LISTS else str(names[0])
 
 
 def unknown(key: str, config: Mapping[str, Any], options: Mapping[str, list[str]]) -> str | None:
@@ -137,11 +138,12 @@ def unknown(key: str, config: Mapping[str, Any], options: Mapping[str, list[str]
         if not isinstance(node, Mapping):
             return f"there is no key {key}: {where} is {show(node)}, without keys of its own"
         if part not in node:
-            if walked == [MANY] and part in options.get(MANY, []):
+            many = walked[0] if len(walked) == 1 and walked[0] in LISTS else None
+            if many and part in options.get(many, []):
                 chosen = ",".join([*(str(name) for name in node), part])
-                return f"{key} belongs to a trick that is not chosen: add '{MANY}=[{chosen}]'"
+                return f"{key} belongs to a {many} that is not chosen: add '{many}=[{chosen}]'"
             path = ".".join([*walked, part])
-            here = options[MANY] if walked == [MANY] else list(map(str, node))
+            here = options[many] if many else list(map(str, node))
             return f"there is no key {path}{nearest(part, here) or _listed(here, where)}"
         node = node[part]
         walked.append(part)
@@ -151,8 +153,3 @@ def unknown(key: str, config: Mapping[str, Any], options: Mapping[str, list[str]
 def _listed(names: list[str], where: str) -> str:
     shown = [name for name in names if not name.startswith("_")]
     return f"; {where or 'the config'} has {', '.join(shown)}" if 0 < len(shown) <= 12 else ""
-
-
-def groups_of(found: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Every group of the schema and every one found, with its options."""
-    return {group: found.get(group, []) for group in {**dict.fromkeys(GROUPS), **found}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
-from gan_cli.cli.overrides import MANY, unknown
+from gan_cli.cli.overrides import unknown
 from gan_cli.errors import InputError, nearest
-from gan_cli.schema import TARGET
+from gan_cli.schema import LISTS, TARGET
 
 _GLOBAL = "an experiment file needs '# @package _global_' as its first line"
 # ValueError: a file that is no UTF-8. AssertionError: how Hydra meets some defaults lists. UserWarning:
@@ -88,21 +88,22 @@ def _shown(file: str) -> str:
 
 
 def strangers(
-    config: DictConfig, base: DictConfig, options: Mapping[str, list[str]], tricks_chosen: bool
+    config: DictConfig, base: DictConfig, options: Mapping[str, list[str]], chosen: Container[str]
 ) -> None:
     """Refuse the keys of `config` that `base`, the chosen options alone, does not have (InputError).
 
-    A node with a `_target_` may have more: its signature decides. tricks_chosen: by the command line, so
-    that an experiment may have settings for a trick that is not among them.
+    A node with a `_target_` may have more: its signature decides. chosen: the lists, such as trick, that the
+    command line has set, so that an experiment may have settings for what is not among them.
     """
-    for name, node in base[MANY].items():
-        if TARGET not in node:
-            raise InputError(f"{MANY}.{name} has no {TARGET}, the class that its settings are for")
+    for many in LISTS:
+        for name, node in (base.get(many) or {}).items():
+            if TARGET not in node:
+                raise InputError(f"{many}.{name} has no {TARGET}, the class that its settings are for")
     for key in _paths(config, base):
         if key.startswith("experiment"):
             raise InputError(_GLOBAL)
         group, _, name = key.partition(".")
-        if group == MANY and name in options[MANY] and tricks_chosen:
+        if group in LISTS and name in options[group] and group in chosen:
             continue
         reason = unknown(key, base, options)
         if reason is not None:

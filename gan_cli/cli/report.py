@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from gan_cli.errors import GanTrainError, InputError
+from gan_cli.schema import TRAIN
 
 DEBUG = "GAN_TRAIN_DEBUG"
 _UNEXPECTED = 1
@@ -17,7 +18,9 @@ _INTERRUPTED = 130
 _LACKING = r"(?i)\balloc|out of memory|storage size calculation overflowed"
 
 
-def told(error: BaseException, log: Path | None = None, prefix: str = "") -> int:
+def told(
+    error: BaseException, log: Path | None = None, prefix: str = "", command: str = TRAIN.command
+) -> int:
     """Print the error in one line on stderr; its exit code.
 
     log: the file that has the traceback. With GAN_TRAIN_DEBUG=1 it is printed as well.
@@ -25,7 +28,7 @@ def told(error: BaseException, log: Path | None = None, prefix: str = "") -> int
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
     text, code = _described(error, log)
-    print(f"gan-train: {prefix}{' '.join(text.split())}", file=sys.stderr)
+    print(f"{command}: {prefix}{' '.join(text.split())}", file=sys.stderr)
     return code
 
 

@@ -12,8 +12,11 @@ from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 
-from gan_cli.cli.folders import MAIN, extra_configs, package_configs
+from gan_cli.cli.folders import extra_configs, package_configs
 from gan_cli.errors import InputError, nearest
+from gan_cli.schema import TRAIN, Schema
+
+_PATHS = ("resume", "data.folder", "p.folder", "q.folder")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Request:
     config_path: Path
     config_name: str
     config_dir: Path | None
+    schema: Schema = TRAIN
 
     @property
     def multirun(self) -> bool:
@@ -59,7 +63,7 @@ class Request:
         return [*given, "--", *self.overrides]
 
 
-def parse(argv: Sequence[str]) -> Request:
+def parse(argv: Sequence[str], schema: Schema = TRAIN) -> Request:
     """Take the command line apart. Raises InputError for a wrong flag or a folder that is none."""
     parser = get_args_parser()
     known = [option for action in parser._actions for option in action.option_strings]
@@ -80,17 +84,18 @@ def parse(argv: Sequence[str]) -> Request:
             raise InputError(f"--config-path {flags.config_path}: there is no such folder")
     config_dir = extra_configs(flags.config_dir) if flags.config_dir is not None else None
     lines = [literal(line) for line in flags.overrides]
-    return Request(lines, flags, path, flags.config_name or MAIN, config_dir)
+    return Request(lines, flags, path, flags.config_name or schema.main, config_dir, schema)
 
 
 def literal(line: str) -> str:
-    """The override with the quotes that Hydra wants around unusual letters; `resume=` takes any path at all.
+    """The override with the quotes that Hydra wants around unusual letters; `resume=` and `….folder=` take
+    any path.
 
     >>> literal("resume=runs (old)/1"), literal("resume=outputs/a"), literal("loss=("), literal("name=für")
     ("resume='runs (old)/1'", 'resume=outputs/a', 'loss=(', "name='für'")
     """
     key, _, value = line.partition("=")
-    if key == "resume":
+    if key in _PATHS:
         plain = value[:1] in ("'", '"') or re.fullmatch(r"[\w./~-]*", value, re.ASCII)
     else:  # what means something to Hydra's grammar, or nothing unusual in it
         plain = re.search(r"[][(){},$'\"\\]", value) or re.fullmatch(r"[\w ./:=+%*@?|-]*", value, re.ASCII)

@@ -129,17 +129,18 @@ def asked_for(request: Request) -> str | None:
     return str(found[-1].value())
 
 
-def find(name: str) -> Earlier:
-    """The run at that folder. Raises InputError where there is none, with what there is instead."""
+def find(name: str, key: str = "resume") -> Earlier:
+    """The run at that folder, which `key` names. Raises InputError where there is none, with what there is
+    instead."""
     folder = Path(name).expanduser().absolute()
     if not folder.is_dir():
         reason = "is a file; name the run's folder" if folder.exists() else "there is no such folder"
-        raise InputError(f"resume={name}: {reason}{_beside(folder)}")
+        raise InputError(f"{key}={name}: {reason}{_beside(folder)}")
     for number, place in [*reversed(_resumptions(folder)), (0, folder / SETTINGS)]:
         if all(_written(place / file) for file in _FILES):
             return Earlier(folder, place)
         if number == 0:
-            raise InputError(f"resume={name}: {_no_run(folder)}")
+            raise InputError(f"{key}={name}: {_no_run(folder, key)}")
     raise AssertionError  # the loop ends at number 0
 
 
@@ -196,7 +197,7 @@ def _free(key: str) -> bool:
     if group in KEYS:
         return KEYS[group].resumable
     own = NODES.get(group, {}).get(name)
-    return key in _PLACES or (own is not None and own.resumable)
+    return key in _PLACES or group == "metric" or (own is not None and own.resumable)
 
 
 def _flat(node: Any, at: str = "") -> dict[str, Any]:
@@ -216,13 +217,13 @@ def _written(file: Path) -> bool:
     return file.is_file() and file.stat().st_size > 0
 
 
-def _no_run(folder: Path) -> str:
+def _no_run(folder: Path, key: str) -> str:
     if (folder / "multirun.yaml").is_file():
         jobs = sorted(path.parent.name for path in folder.glob(f"*/{SETTINGS}"))
         return f"a sweep; resume one of its runs: {', '.join(jobs[:8])}" if jobs else "a sweep without runs"
     for parent in folder.parents[:2]:
         if (parent / SETTINGS).is_dir():
-            return f"no run's folder, but inside one: resume={shown(parent)}"
+            return f"no run's folder, but inside one: {key}={shown(parent)}"
     return f"no run's folder (it has no {SETTINGS}/overrides.yaml){''.join(_inside(folder))}"
 
 

@@ -38,8 +38,20 @@ class Table:
         return int(self.images.nbytes)
 
 
-class Distribution(ABC):
-    """A density on R^D that can be sampled and evaluated, with named modes.
+class Sampler(ABC):
+    """A law that can be drawn from without end."""
+
+    @abstractmethod
+    def sample(self, generator: torch.Generator, n: int) -> Tensor:
+        """`n` independent draws, [n, *shape], on the generator's device."""
+
+    @abstractmethod
+    def to(self, device: torch.device) -> Sampler:
+        """The same law with its tensors on `device`."""
+
+
+class Distribution(Sampler):
+    """A law on R^D whose density is known, with named modes.
 
     modes: [M, D]; scale: [M], the standard deviation of each mode.
     """
@@ -48,12 +60,13 @@ class Distribution(ABC):
     scale: Tensor
 
     @abstractmethod
-    def sample(self, generator: torch.Generator, n: int) -> Tensor:
-        """`n` independent draws, [n, D], on the generator's device."""
-
-    @abstractmethod
     def log_density(self, x: Tensor) -> Tensor:
         """ln p(x) in nats: [..., D] -> [...]."""
+
+    @property
+    def covariance(self) -> Tensor | None:
+        """The covariance [D, D] of a Gaussian, and None of any other law."""
+        return None
 
     @abstractmethod
     def to(self, device: torch.device) -> Distribution:
@@ -86,8 +99,9 @@ class Dataset(ABC):
         """
 
     @abstractmethod
-    def load(self) -> Table | Distribution:
-        """Read the examples, or build the distribution. Raises InputError where the files are damaged."""
+    def load(self) -> Table | Sampler:
+        """Read the examples, or build the law to draw them from. Raises InputError where the files are
+        damaged."""
 
     def prepare(self, raw: Tensor) -> Tensor:
         """Raw examples to what the critic sees; the identity for points. Pure, and safe under vmap."""

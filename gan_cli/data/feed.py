@@ -9,7 +9,7 @@ import torch
 from numpy import memmap
 from torch import Tensor
 
-from gan_cli.data.base import Dataset, Distribution, Table
+from gan_cli.data.base import Dataset, Sampler, Table
 from gan_cli.errors import InputError
 from gan_cli.streams import Streams
 
@@ -49,7 +49,7 @@ class Feed:
     """Hands out raw batches of a data set by number, on `device`.
 
     Batch n of a table holds the examples at positions n·B … n·B + B − 1 of its `Order`: none twice within an
-    epoch, and a batch may reach into the next ones. Batch n of a distribution is drawn from stream "data", n.
+    epoch, and a batch may reach into the next ones. Batch n of a law is drawn from stream "data", n.
     A table of at most `budget_mb` MiB lives on the device. A larger one stays where it is, on disk if it is
     mapped from there, and a thread gathers the batches that come next; they are the same batches.
     """
@@ -62,7 +62,7 @@ class Feed:
         device: torch.device,
         budget_mb: float = 1024,
     ):
-        self.data: Table | Distribution = dataset.load()
+        self.data: Table | Sampler = dataset.load()
         self.batch_size = batch_size
         self._prefetch: Prefetch | None = None
         self._batch = self._source(streams, device, budget_mb)
@@ -87,9 +87,9 @@ class Feed:
 
     def _source(self, streams: Streams, device: torch.device, budget_mb: float) -> Callable[[int], Tensor]:
         size = self.batch_size
-        if isinstance(self.data, Distribution):
-            distribution = self.data.to(device)
-            return lambda number: distribution.sample(streams.at("data", number), size)
+        if isinstance(self.data, Sampler):
+            law = self.data.to(device)
+            return lambda number: law.sample(streams.at("data", number), size)
         if not len(self.data):
             raise InputError("the data set holds no examples")
         rows = torch.as_tensor(self.data.images)

@@ -1,4 +1,4 @@
-"""Mixtures of isotropic Gaussians: the ring and the grid of the mode-collapse papers, and one on the line."""
+"""Mixtures of isotropic Gaussians: the ring and the grid of the mode-collapse papers, and others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.checks import at_least_one, positive
+from gan_cli.checks import at_least_one, positive, require
 from gan_cli.data.base import Dataset, Distribution, Kind
 
 
@@ -43,6 +43,15 @@ class GaussianMixture(Distribution):
         square = (x[..., None, :] - modes).square().sum(-1)
         log_norm = -modes.shape[1] * (scale.log() + 0.5 * math.log(2 * math.pi))
         return torch.logsumexp(weights.log() + log_norm - square / (2 * scale.square()), dim=-1)
+
+    @property
+    def covariance(self) -> Tensor | None:
+        if len(self.weights) > 1:
+            return None
+        size = self.modes.shape[1]
+        return self.scale[0].double().square() * torch.eye(
+            size, dtype=torch.float64, device=self.modes.device
+        )
 
     def to(self, device: torch.device) -> GaussianMixture:
         return GaussianMixture(self.weights.to(device), self.modes.to(device), self.scale.to(device))
@@ -158,3 +167,39 @@ class Mixture1D(_Mixture):
     def load(self) -> Distribution:
         """The mixture as a distribution."""
         return _mixture([[mean] for mean in self.means], self.stds, self.weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture(_Mixture):
+    """Σ_m w_m N(means_m, stds_m²·I) in any number of dimensions, w proportional to `weights`.
+
+    Weights or stds of one number hold for all modes.
+    """
+
+    means: tuple[tuple[float, ...], ...] = ((-2.0, 0.0), (2.0, 0.0))
+    stds: tuple[float, ...] = (1.0,)
+    weights: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        at_least_one(default_steps=self.default_steps)
+        means = tuple(tuple(float(value) for value in mean) for mean in self.means)
+        object.__setattr__(self, "means", means)
+        given = [list(mean) for mean in means]
+        require(len(means) > 0 and len(means[0]) > 0, "means", "at least one point", given)
+        require(len({len(mean) for mean in means}) == 1, "means", "points of one dimension", given)
+        require(all(map(math.isfinite, sum(means, ()))), "means", "finite numbers", given)
+        for name in ("stds", "weights"):
+            values = tuple(float(value) for value in getattr(self, name))
+            require(len(values) in (1, len(means)), name, f"one number or {len(means)}", list(values))
+            for value in values:
+                positive(**{name: value})
+            object.__setattr__(self, name, values * len(means) if len(values) == 1 else values)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(D,)."""
+        return (len(self.means[0]),)
+
+    def load(self) -> Distribution:
+        """The mixture as a distribution."""
+        return _mixture(self.means, self.stds, self.weights)

@@ -14,7 +14,8 @@ from gan_cli.streams import Streams
 from gan_cli.types import Round, State, Trace
 
 if TYPE_CHECKING:
-    from gan_cli.data.base import Dataset, Distribution, Table
+    from gan_cli.data.base import Dataset, Sampler, Table
+    from gan_cli.metrics.base import Metric
 
 Outcome = Literal["done", "stopped", "failed"]
 
@@ -37,13 +38,13 @@ class Run:
 
     `start_step` is 0, or the step of the checkpoint that the run goes on from. `config_yaml` is the resolved
     config as text, `config` the same as plain containers. `notes` are lines to be said at the start, such as
-    that a checkpoint was torn.
+    that a checkpoint was torn. `metrics` are what `metric=[…]` adds to each evaluation.
     """
 
     folder: Path
     learner: Learner
     dataset: Dataset
-    data: Table | Distribution
+    data: Table | Sampler
     streams: Streams
     seed: int
     steps: int
@@ -53,6 +54,7 @@ class Run:
     config: Mapping[str, Any] = field(default_factory=dict)
     start_step: int = 0
     notes: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
 
     def due(self, every: int, step: int) -> bool:
         """Whether something done every `every` steps is due: at its multiples and after the last step."""

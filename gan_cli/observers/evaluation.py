@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Distribution
+from gan_cli.data.base import Distribution, Table
+from gan_cli.metrics.base import Subject
 from gan_cli.metrics.modes import ModeCoverage, mode_coverage
 from gan_cli.metrics.spread import mean_distance
 from gan_cli.observers.base import Observer, Run
-from gan_cli.observers.examples import generate, latent_examples, real_examples
+from gan_cli.observers.examples import draw_real, generate, latent_examples, real_examples
 from gan_cli.observers.recorder import Recorder, to_host
 from gan_cli.types import State, Trace
 
@@ -20,14 +21,15 @@ _PURPOSE = "evaluation"
 def metrics(run: Run) -> tuple[str, ...]:
     """The names of what is measured for a run's data."""
     known = ModeCoverage._fields if isinstance(run.data, Distribution) else ()
-    return tuple(f"evaluation/{name}" for name in (*known, "spread"))
+    more = [name for metric in run.metrics for name in metric.names]
+    return tuple(f"{_PURPOSE}/{name}" for name in (*known, "spread", *more))
 
 
 class Evaluation(Observer):
     """Draws fresh samples every `evaluate_every` steps and adds "evaluation/…" to the record of that step.
 
-    2500 points or 512 images: the spread of all data, and the modes covered where they are known. Its turn is
-    before the recorder's.
+    2500 points or 512 images: the spread of all data, and the modes covered where they are known; and what
+    each of the run's metrics measures. Its turn is before the recorder's.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -56,4 +58,18 @@ class Evaluation(Observer):
             there = data.to(fake.device)
             weights = getattr(there, "weights", None)
             values |= mode_coverage(fake, there.modes, there.scale, weights)._asdict()
+        for metric in self._run.metrics:
+            values |= metric.measure(self._subject(step, state))
         return values
+
+    def _subject(self, step: int, state: State) -> Subject:
+        run = self._run
+
+        def real(generator: torch.Generator, n: int) -> Tensor:
+            return draw_real(run, n, generator).float()
+
+        def fake(generator: torch.Generator, n: int) -> Tensor:
+            return generate(run, state, run.learner.latents(generator, n))
+
+        examples = len(run.data) if isinstance(run.data, Table) else None
+        return Subject(step, tuple(run.dataset.shape), real, fake, examples, run.streams)

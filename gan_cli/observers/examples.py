@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Distribution
+from gan_cli.data.base import Sampler
 from gan_cli.observers.base import Run
 from gan_cli.types import State
 
@@ -14,10 +14,14 @@ _AT_ONCE = 512
 
 
 def real_examples(run: Run, n: int, purpose: str) -> Tensor:
+    """`n` real examples as the critic sees them, the same in every process of the run: see `draw_real`."""
+    return draw_real(run, n, run.streams.at(purpose, 0))
+
+
+def draw_real(run: Run, n: int, generator: torch.Generator) -> Tensor:
     """`n` real examples as the critic sees them, fewer if there are fewer: [n, *shape] on the device."""
-    generator = run.streams.at(purpose, 0)
     data = run.data
-    if isinstance(data, Distribution):
+    if isinstance(data, Sampler):
         return run.dataset.prepare(data.sample(generator, n))
     order = torch.randperm(len(data), generator=generator, device=generator.device)[:n].sort().values
     if isinstance(data.images, Tensor):

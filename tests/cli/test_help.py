@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from gan_cli.cli import folders
-from gan_cli.schema import GROUPS, KEYS
+from gan_cli.schema import GROUPS, KEYS, TRAIN
 from tests.cli.conftest import Command
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = folders.options([ROOT / "configs"])
+OPTIONS = TRAIN.options(folders.options([ROOT / "configs"]))
 
 
 Done = subprocess.CompletedProcess[str]

@@ -106,7 +106,7 @@ AT_ONCE: dict[str, list[str]] = {
     "seed=range(3)": ["seed=range(3)", "--multirun"],
     "--multirun loss=gan,wgam": ["loss=wgam", "'wgan'"],
     "-m seed=0,1,-1": ["seed must be at least 0, got -1"],
-    "-m trick=[r1],[r2]": ["trick=r2", "'r1'"],
+    "-m trick=[r1],[r11]": ["trick=r11", "'r1'"],
     "hydra.searchpath=[file:///nowhere]": ["/nowhere is not available"],
     "-m loss=glob(z*)": ["glob(z*)", "wgan"],
     "-m seed=interval(0,1)": ["interval"],

@@ -14,10 +14,15 @@ from omegaconf import OmegaConf
 from gan_cli import configuration
 from gan_cli.cli import compose, folders, request
 from gan_cli.errors import InputError
+from gan_cli.schema import ESTIMATE, TRAIN, Schema
 from gan_cli.values import fit
 
+FOUND = folders.options([folders.package_configs()])
 OPTIONS = [
-    (group, name) for group, names in folders.options([folders.package_configs()]).items() for name in names
+    (schema, group, name)
+    for schema in (TRAIN, ESTIMATE)
+    for group, names in schema.options(FOUND).items()
+    for name in names
 ]
 
 
@@ -166,9 +171,10 @@ def test_a_model_takes_what_the_run_fills_in() -> None:
         configuration.check({"model": {"critic": {"_target_": "here.Open", "shape": [1]}}})
 
 
-@pytest.mark.parametrize(("group", "name"), OPTIONS, ids=str)
-def test_every_option_fits_its_signature(group: str, name: str) -> None:
-    (job,) = compose.plan(request.parse([f"{group}={name}"])).jobs
+@pytest.mark.parametrize(("schema", "group", "name"), OPTIONS, ids=lambda part: getattr(part, "main", part))
+def test_every_option_fits_its_signature(schema: Schema, group: str, name: str) -> None:
+    needed = [f"{group}.folder=somewhere"] if name == "run" else []
+    (job,) = compose.plan(request.parse([f"{group}={name}", *needed], schema)).jobs
     checked = configuration.check(job.config)
     assert OmegaConf.create(checked).steps >= 1
 

@@ -1,0 +1,98 @@
+"""Two sample sets as an estimator needs them: four disjoint parts, fresh draws wherever there is a law."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli.checks import require
+from gan_cli.data.base import Dataset, Sampler, Table
+from gan_cli.data.feed import Order
+from gan_cli.streams import Streams
+
+Part = Literal["train", "validation", "calibration", "held_out"]
+SHARES: dict[Part, float] = {"train": 0.6, "validation": 0.1, "calibration": 0.1, "held_out": 0.2}
+"""The shares of a table's examples; no example is in two parts."""
+FEWEST = 40
+"""The smallest table that can be parted."""
+_AT_ONCE = 4096
+
+Draw = Callable[[torch.Generator, int], Tensor]
+
+
+class Source(Protocol):
+    """Examples of one law as the critic sees them, [n, *shape]."""
+
+    def batch(self, number: int, size: int, /) -> Tensor:
+        """Training batch `number`, a pure function of seed and number."""
+        ...
+
+    def part(self, part: Part, most: int, /) -> Iterator[Tensor]:
+        """A part's examples in chunks, `most` of them or all that there are; the same in every call."""
+        ...
+
+
+class Fresh:
+    """A law that can be drawn from without end: every batch and every part from streams of their own.
+
+    name: tells the streams of two laws apart, so that they are independent even where they are equal.
+    """
+
+    def __init__(self, draw: Draw, streams: Streams, name: str) -> None:
+        self._draw, self._streams, self._name = draw, streams, name
+
+    def batch(self, number: int, size: int) -> Tensor:
+        return self._draw(self._streams.at(f"{self._name}/train", number), size)
+
+    def part(self, part: Part, most: int) -> Iterator[Tensor]:
+        purpose = f"{self._name}/{part}/whole" if part == "train" else f"{self._name}/{part}"
+        for number, start in enumerate(range(0, most, _AT_ONCE)):
+            yield self._draw(self._streams.at(purpose, number), min(_AT_ONCE, most - start))
+
+
+class Split:
+    """Finitely many examples, parted at random: 60 % train, 10 % validation, 10 % calibration, 20 % held out.
+
+    The parting depends on the seed and the number of examples alone, so that two sides that are one table
+    share their parts, and what one holds out the other has not trained on. Raises ValueError for a table of
+    fewer than 40.
+    """
+
+    def __init__(
+        self, table: Table, prepare: Callable[[Tensor], Tensor], streams: Streams, name: str
+    ) -> None:
+        require(len(table) >= FEWEST, "the number of examples", f"at least {FEWEST}", len(table))
+        self._images, self._prepare = table.images, prepare
+        self._device = streams.device
+        cpu = Streams(streams.seed, torch.device("cpu"))
+        order = torch.randperm(len(table), generator=cpu.at("parts", len(table)))
+        ends = np.cumsum([round(share * len(table)) for share in SHARES.values()])[:-1].tolist()
+        self._rows = dict(zip(SHARES, torch.tensor_split(order, ends), strict=True))
+        seed = int(torch.randint(2**31, (), generator=cpu.at(f"{name}/train", 0)))
+        self._order = Order(seed, len(self._rows["train"]), torch.device("cpu"))
+
+    def batch(self, number: int, size: int) -> Tensor:
+        return self._read(self._rows["train"][self._order.slice(number * size, size)])
+
+    def part(self, part: Part, most: int) -> Iterator[Tensor]:
+        for rows in self._rows[part][:most].split(_AT_ONCE):
+            yield self._read(rows)
+
+    def _read(self, rows: Tensor) -> Tensor:
+        if isinstance(self._images, Tensor):
+            raw = self._images[rows.to(self._images.device)]
+        else:
+            raw = torch.from_numpy(np.asarray(self._images[rows.numpy()]))
+        return self._prepare(raw.to(self._device))
+
+
+def source(dataset: Dataset, data: Table | Sampler, streams: Streams, name: str) -> Source:
+    """The source of loaded data: fresh where it is a law, parted where it is a table."""
+    if isinstance(data, Sampler):
+        law = data.to(streams.device)
+        return Fresh(lambda generator, n: dataset.prepare(law.sample(generator, n)), streams, name)
+    return Split(data, dataset.prepare, streams, name)

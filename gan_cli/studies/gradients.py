@@ -1,0 +1,49 @@
+"""A critic trained against a generator that stands still, and the gradient that it would give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gan_cli.calculus import norm
+from gan_cli.game import Game
+from gan_cli.losses.base import Loss
+from gan_cli.objectives import at
+from gan_cli.types import Batch, Params, Round, State
+
+
+def critic_round(game: Game, state: State, batches: Round) -> State:
+    """A round in which only the critic moves, once a critic batch. `step` counts these rounds."""
+    critic = state.critic
+    for batch in batches.critic:
+        fake, _ = game.generate(state.generator, batch.latent)
+        seen = game.seen(game.prepared(batch), fake, batch, state.step)
+        critic, _ = game.critic_move(critic, state.generator, seen, batch)
+    return State(state.generator, critic, state.step + 1)
+
+
+def generator_gradient(game: Game, state: State, batch: Batch) -> Params:
+    """∇_θ of the generator's objective on one batch, against the critic as it stands."""
+
+    def objective(theta: Params) -> tuple[Tensor, tuple[()]]:
+        player = at(state.generator, theta)
+        fake, _ = game.generate(player, batch.latent)
+        seen = game.seen(game.prepared(batch), fake, batch, state.step)
+        return game.generator_objective(player, state.critic, seen, batch)[0], ()
+
+    return game.calculus.gradient(objective, state.generator.params)[0]
+
+
+def gradient_size(game: Game, state: State, batches: Sequence[Batch], loss: Loss) -> tuple[Tensor, Tensor]:
+    """‖ḡ‖ of the mean ḡ of the batches' gradients under `loss`, and √(E‖g − ḡ‖²), one batch's noise: [], [].
+
+    The expectation is over batches, with n − 1 in the denominator; 0 for one batch.
+    """
+    asked = replace(game, loss=loss)
+    each = [generator_gradient(asked, state, batch) for batch in batches]
+    mean = {k: torch.stack([g[k] for g in each]).mean(0) for k in each[0]}
+    around = torch.stack([norm({k: g[k] - m for k, m in mean.items()}).square() for g in each])
+    return norm(mean), (around.sum() / max(1, len(each) - 1)).sqrt()

@@ -1,0 +1,178 @@
+"""The f-GAN paper's univariate table: a Gaussian fitted to a mixture under five divergences."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_cli.build import Experiment
+from gan_cli.checks import at_least_one, positive, require
+from gan_cli.data.base import Distribution
+from gan_cli.divergences.base import Divergence
+from gan_cli.errors import InputError, RunError
+from gan_cli.losses.fgan import FGAN
+from gan_cli.models.affine import Generator
+from gan_cli.studies import figures
+from gan_cli.studies.base import Desk, Runs, runs
+from gan_cli.studies.optimum import Line, Optimum, bound_of, optimum
+from gan_cli.studies.report import leave, spread, table
+from gan_cli.types import State
+
+PAPER = {
+    "kl": Optimum(1.0335, 1.8236, 0.2801),
+    "rkl": Optimum(1.5624, 1.6403, 0.2415),
+    "js": Optimum(1.2854, 1.7659, 0.1226),
+    "jeffreys": Optimum(1.2295, 1.8087, 0.5151),
+    "pearson": Optimum(0.6157, 1.9031, 0.6379),
+}
+"""What the paper's generators learned, and the bound that its critics did: μ̂, σ̂, F(ω̂, θ̂)."""
+NAMES = {"mean": "μ", "std": "σ", "value": "bound"}
+
+
+@dataclass(frozen=True)
+class Univariate:
+    """μ̂, σ̂ and the critic's bound for five divergences, beside the paper's and the exact optimum.
+
+    The learning rates are `factors` times those of the setting, each for an equal share of `steps`. μ̂ and σ̂ are
+    means over the generators of the last share `average` of all rounds, and F(ω̂, θ̂) is the last critic's bound for
+    that Gaussian, by quadrature. seeds ≥ 1, factors above 0, 0 < average ≤ 1, else ValueError.
+    """
+
+    seeds: int = 10
+    factors: Sequence[float] = (1.0, 0.3, 0.1)
+    average: float = 0.3
+
+    def __post_init__(self) -> None:
+        at_least_one(seeds=self.seeds, factors=len(self.factors))
+        for factor in self.factors:
+            positive(factors=factor)
+        require(0 < self.average <= 1, "average", "above 0 and at most 1", self.average)
+
+    def run(self, desk: Desk) -> None:
+        """Train all five, and leave the table and the figure."""
+        found: dict[str, Any] = {}
+        for name in PAPER:
+            found[name] = desk.remembered(name, lambda name=name: self._trained(name, desk))
+            desk.say(f"{name}: " + ", ".join(f"{NAMES[k]} {spread(found[name][k])}" for k in NAMES))
+        best = {name: _optimum(desk.experiment(f"loss=fgan_{name}")) for name in PAPER}
+        leave(desk, _table(found, best), found, {"univariate": _figure(desk, found, best)})
+
+    def _trained(self, name: str, desk: Desk) -> dict[str, Any]:
+        start = desk.experiment(f"loss=fgan_{name}", "loss.generator=variational")
+        _check(start)
+        rates = {side: start.config["optimizer"][side]["lr"] for side in ("generator", "critic")}
+        first = start.seed
+        seeds = range(first, first + self.seeds)
+        state, passed, shares = None, 0, len(self.factors)
+        path: list[Tensor] = []
+        for number, factor in enumerate(self.factors):
+            slower = [f"optimizer.{side}.lr={rate * factor}" for side, rate in rates.items()]
+            made = desk.experiment(f"loss=fgan_{name}", "loss.generator=variational", *slower)
+            until = made.steps * (number + 1) // shares
+            with runs(made, seeds) as them:
+                state = them.ensemble.init(seeds, made.device) if state is None else state
+                for step in range(passed, until):
+                    if desk.stop():
+                        raise RunError("stopped before the end; run it again with resume=… to go on")
+                    state, _ = them.ensemble.play(state, them.ensemble.draw(step, them.feeds, them.streams))
+                    path.append(_moments(state))
+                passed = until
+        assert state is not None
+        return self._result(them, state, torch.stack(path).double().cpu())
+
+    def _result(self, them: Runs, state: State, path: Tensor) -> dict[str, Any]:
+        """The numbers of one divergence from its last state and all moments, [steps, 2, S]."""
+        last = max(1, round(len(path) * self.average))
+        mean, std = path[-last:].mean(0).tolist()
+        game, line = them.experiment.game, _line(them.experiment)
+        assert isinstance(game.loss, FGAN)
+        x = line.x.to(them.experiment.device)
+        score = torch.vmap(game.score, in_dims=(0, None))(state, x).double().cpu()
+        bounds = [bound_of(game.loss, line, *at) for at in zip(score, mean, std, strict=True)]
+        few = slice(None, None, max(1, len(path) // 200))
+        return {
+            "mean": mean,
+            "std": std,
+            "value": bounds,
+            "steps": list(range(1, len(path) + 1))[few],
+            "means": path[few, 0].tolist(),
+            "stds": path[few, 1].tolist(),
+        }
+
+
+def _check(made: Experiment) -> None:
+    """Raise InputError unless the generator is x = μ + σz on the line and the target's density is known."""
+    if not isinstance(made.game.generator.network.module, Generator) or made.dataset.shape != (1,):
+        raise InputError("study=fgan_univariate: it needs model=univariate and a target on the line")
+    if not isinstance(made.dataset.load(), Distribution):
+        raise InputError("study=fgan_univariate: it needs a target of known density, such as data=mixture1d")
+
+
+def _line(made: Experiment) -> Line:
+    law = made.dataset.load()
+    assert isinstance(law, Distribution)
+    return Line.of(law)
+
+
+def _divergence(made: Experiment) -> Divergence:
+    assert isinstance(made.game.loss, FGAN)
+    return made.game.loss.divergence
+
+
+def _optimum(made: Experiment) -> Optimum:
+    return optimum(_divergence(made), _line(made))
+
+
+def _moments(state: State) -> Tensor:
+    """μ and |σ| of each run's generator, [2, S]."""
+    params = state.generator.params
+    return torch.stack([params["mean"][:, 0], params["map"][:, 0, 0].abs()])
+
+
+def _table(found: dict[str, Any], best: dict[str, Optimum]) -> str:
+    """Ours beside the paper's and the optimum, with the share of seeds at least as close as the paper's run."""
+    rows, counts = [], []
+    for name, paper in PAPER.items():
+        for key, word in NAMES.items():
+            ours, goal, theirs = found[name][key], getattr(best[name], key), getattr(paper, key)
+            off, off_paper = abs(statistics.fmean(ours) - goal), abs(theirs - goal)
+            close = sum(abs(value - goal) <= off_paper for value in ours)
+            counts.append(off <= off_paper)
+            rows.append(
+                [name, word, f"{goal:.4f}", f"{theirs:.4f}", spread(ours, 4), f"{off_paper:.4f}", f"{off:.4f}"]
+                + [f"{close}/{len(ours)}"]
+            )
+    header = ["divergence", "", "optimum", "paper", "ours", "paper's error", "error of our mean", "seeds as close"]
+    closing = f"\nThe mean over seeds is at least as close as the paper's in {sum(counts)} of {len(counts)} numbers.\n"
+    return table(header, rows) + closing
+
+
+def _figure(desk: Desk, found: dict[str, Any], best: dict[str, Optimum]) -> bytes:
+    figure, grid = figures.panels(2, len(PAPER), 2.7, 2.3)
+    black, orange, blue, green = figures.COLOURS[:4]
+    line = _line(desk.experiment())
+    shown = line.x[:, 0].abs() < 6.5
+    x = line.x[shown, 0].numpy()
+    for (name, paper), top, bottom in zip(PAPER.items(), *grid, strict=True):
+        goal, ours = best[name], found[name]
+        top.fill_between(x, line.log_p.exp()[shown].numpy(), color=black, alpha=0.15, linewidth=0, label="target")
+        for mean, std in zip(ours["mean"], ours["std"], strict=True):
+            top.plot(x, line.log_normal(mean, std).exp()[shown].numpy(), color=orange, linewidth=0.6)
+        top.plot(x, line.log_normal(goal.mean, goal.std).exp()[shown].numpy(), "--", color=black, linewidth=0.9)
+        figures.label(top, name, y="density" if name == "kl" else "")
+        for key, colour in (("mean", blue), ("std", green)):
+            figures.curve(bottom, ours["steps"], ours[f"{key}s"], f"{NAMES[key]}, ours", colour)
+            bottom.axhline(getattr(goal, key), color=black, linestyle="--", linewidth=0.9)
+            bottom.axhline(getattr(paper, key), color=colour, linestyle=":", linewidth=1.2)
+        figures.label(bottom, x="round", y="μ and σ" if name == "kl" else "")
+        bottom.set_ylim(0.0, 2.2)
+    bottom.plot([], [], color=orange, label="ours, each seed")
+    bottom.plot([], [], "--", color=black, label="optimum")
+    bottom.plot([], [], ":", color=blue, label="the paper's")
+    figures.legend(figure, bottom, 5)
+    return figures.png(figure)
