@@ -66,12 +66,17 @@ def of_critic(
 def of_generator(
     game: Game, player: Player, rival: Player, seen: Examples, batch: Batch
 ) -> tuple[Tensor, Trace]:
-    """The generator's loss against a fixed rival: E of Loss.generator, plus its terms; the trace."""
-    network = game.critic.network
+    """The generator's loss against a rival: E of Loss.generator, plus its terms; the trace.
+
+    In a zero-sum game the rival that looks ahead answers for the whole value, real examples included: f(θ_G,
+    θ_D^K(θ_G)) of Metz et al. 2017, equation 9, whose first part depends on θ_G through θ_D^K alone.
+    """
+    network, loss = game.critic.network, game.loss
+    whole = loss.zero_sum and game.unroll > 0
     fake = network(rival.params, rival.buffers, seen.fake)[0]
     real = (
         network(rival.params, rival.buffers, seen.real)[0]
-        if game.loss.paired and game.generator.plays_for_loss
+        if (loss.paired or whole) and game.generator.plays_for_loss
         else fake.new_zeros(0)
     )
 
@@ -79,7 +84,8 @@ def of_generator(
         return field_energy(game, at(player, params), rival, seen, batch)
 
     scene = _scene(game, player.params, rival, seen, real, fake, energy)
-    parts = {"main": game.loss.generator(real, fake).mean()} if game.generator.plays_for_loss else {}
+    value = -loss.critic(real, fake) if whole else loss.generator(real, fake)
+    parts = {"main": value.mean()} if game.generator.plays_for_loss else {}
     return _total(parts, game.generator, scene, player, batch.generator_terms)
 
 

@@ -22,6 +22,14 @@ class Loss(ABC):
     """True where real and generated scores are compared with each other: `generator` needs both then."""
 
     @property
+    def zero_sum(self) -> bool:
+        """True where the generator minimises minus the critic's loss, but for what no generator moves.
+
+        Against a critic that looks ahead its moves make the rest, E_P, the generator's business too.
+        """
+        return False
+
+    @property
     @abstractmethod
     def divergence_name(self) -> str:
         """What `bound` is a lower bound on, and equals at the best critic."""

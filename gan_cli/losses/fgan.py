@@ -46,6 +46,10 @@ class FGAN(SeparableLoss):
         self.activation = activation
 
     @property
+    def zero_sum(self) -> bool:
+        return self.objective == "variational"
+
+    @property
     def divergence_name(self) -> str:
         return self.divergence.name
 

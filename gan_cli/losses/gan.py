@@ -25,6 +25,10 @@ class Minimax(SeparableLoss):
     """
 
     @property
+    def zero_sum(self) -> bool:
+        return True
+
+    @property
     def divergence_name(self) -> str:
         return "2·JSD(P, Q) - ln 4"
 

@@ -26,6 +26,10 @@ class WGAN(SeparableLoss):
     """
 
     @property
+    def zero_sum(self) -> bool:
+        return True
+
+    @property
     def divergence_name(self) -> str:
         return "K·W₁(P, Q)"
 
