@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,8 +21,10 @@ from gan_cli.errors import InputError
 CONFIGS = Path(__file__).parent.parent / "configs"
 IMAGES = ("data=fake", "data.size=16", "data.count=40", "batch_size=4", "device=cpu")
 POINTS = ("data=ring", "batch_size=4", "device=cpu")
-SMALL = {"mlp": ("model.width=4",), "mlp_fgan": ("model.generator.width=4", "model.critic.width=4")}
-SMALL |= {name: ("model.width=4",) for name in ("dcgan", "dcgan_small", "resnet")}
+SMALL: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("dcgan", "dcgan_small", "mlp", "resnet"), ("model.width=4",)
+)
+SMALL["mlp_fgan"] = ("model.generator.width=4", "model.critic.width=4")
 PERMISSIVE = ("model=dcgan", "model.width=4", "model.critic.norm=layer")
 """A generator with BatchNorm and a critic without: the networks that refuse no trick."""
 
@@ -29,9 +32,9 @@ HEAD = """# What combines
 
 This page is made by `python -m benchmarks.combinations`, which builds every combination and notes what is
 refused; a test holds it to the code. As many tricks as one likes may stand in one list if every pair of them
-may. The reasons stand below each table in the words of the command line, and
+may. The reasons stand below each table in the words of the command line;
 [decision 004](decisions/004-refused-combinations.md) says more of them. Whatever is not refused trains, resumes
-bitwise and runs in ensembles: the tests walk every pair with four losses and two families of networks.
+bitwise and runs in an ensemble: the tests walk every pair with four losses and two families of networks.
 """
 
 
@@ -91,33 +94,31 @@ def table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
 def pairs() -> str:
     """Trick by trick."""
     tricks, notes = options("trick"), Notes()
-    found = {
-        (a, b): notes.mark(refusal((*IMAGES, *PERMISSIVE), a, b))
-        for a, b in itertools.combinations(tricks, 2)
-    }
-    letters = dict(zip(tricks, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", strict=False))
-    rows = [
-        [f"{letters[a]} `{a}`", *[found.get((a, b)) or found.get((b, a)) or "" for b in tricks]]
-        for a in tricks
-    ]
+    two = itertools.combinations(tricks, 2)
+    found = {pair: notes.mark(refusal((*IMAGES, *PERMISSIVE), *pair)) for pair in two}
+    letters = dict(zip(tricks, string.ascii_letters.swapcase(), strict=False))
+
+    def row(a: str) -> list[str]:
+        return [f"{letters[a]} `{a}`", *(found.get((a, b)) or found.get((b, a), "") for b in tricks)]
+
     said = (
         "With the tricks' defaults, on images, by `dcgan` with BatchNorm in the generator and "
         "`model.critic.norm=layer`, which\nrefuse no trick alone.\n\n"
     )
-    return f"## Tricks\n\n{said}{table(['', *letters.values()], rows)}\n\n{notes}\n"
+    return f"## Tricks\n\n{said}{table(['', *letters.values()], map(row, tricks))}\n\n{notes}\n"
 
 
 def models() -> str:
     """Each trick by each model, on images, and on points."""
-    notes, columns = Notes(), [(name, (*IMAGES, f"model={name}")) for name in options("model")]
-    columns.append(("`mlp` on points", (*POINTS, "model=mlp")))
-    lines = {name: (*line, *SMALL.get(line[-1].removeprefix("model="), ())) for name, line in columns}
+    notes = Notes()
+    lines = {f"`{name}`": (*IMAGES, f"model={name}", *SMALL.get(name, ())) for name in options("model")}
+    lines["`mlp`, points"] = (*POINTS, "model=mlp", *SMALL["mlp"])
     rows = [
         [f"`{trick}`", *(notes.mark(refusal(line, trick)) for line in lines.values())]
         for trick in options("trick")
     ]
-    head = ["", *(name if " " in name else f"`{name}`" for name in lines)]
-    return f"## Tricks and models\n\nWith the models' defaults.\n\n{table(head, rows)}\n\n{notes}\n"
+    said = "With the models' defaults, on images; in the last column on points."
+    return f"## Tricks and models\n\n{said}\n\n{table(['', *lines], rows)}\n\n{notes}\n"
 
 
 def losses() -> str:

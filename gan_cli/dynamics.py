@@ -164,7 +164,10 @@ def _ahead(game: Game, rival: Player, generator: Player, seen: Examples, batch: 
         return moves((rival, generator, seen, batch), count=game.unroll)
     for done in range(0, game.unroll, segment):
         some = partial(moves, count=min(segment, game.unroll - done))
-        rival = game.calculus.recomputed(some, (rival, generator, seen, batch))
+        ahead = game.calculus.recomputed(some, (rival, generator, seen, batch))
+        # Buffers carry no derivative, but all that was recomputed looks as if it did.
+        buffers = {k: b.detach() for k, b in ahead.buffers.items()}
+        rival = Player(ahead.params, buffers, ahead.memory, ahead.terms)
     return rival
 
 

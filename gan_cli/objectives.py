@@ -84,8 +84,9 @@ def of_generator(
         return field_energy(game, at(player, params), rival, seen, batch)
 
     scene = _scene(game, player.params, rival, seen, real, fake, energy)
-    value = -loss.critic(real, fake) if whole else loss.generator(real, fake)
-    parts = {"main": value.mean()} if game.generator.plays_for_loss else {}
+    parts = {}
+    if game.generator.plays_for_loss:
+        parts["main"] = (-loss.critic(real, fake) if whole else loss.generator(real, fake)).mean()
     return _total(parts, game.generator, scene, player, batch.generator_terms)
 
 

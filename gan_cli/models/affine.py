@@ -12,14 +12,13 @@ from gan_cli.models.base import Output, PixelRange
 
 
 class Generator(nn.Module):
-    """x = μ + Az, from z ~ N(0, I) a sample of N(μ, AAᵀ); on the line x = μ + σz (Nowozin et al. 2016, the univariate example).
+    """x = μ + Az, from z ~ N(0, I) a sample of N(μ, AAᵀ); on the line x = μ + σz (f-GAN's univariate fit).
 
-    μ, [D], starts at `mean` in every coordinate, A, [D, Z], with `std` on its diagonal and 0 elsewhere; images
-    are mapped onto the data's range. Raises ValueError for std ≤ 0.
+    μ, [D], starts at `mean` in every coordinate, A, [D, Z], with `std` on its diagonal and 0 elsewhere;
+    images are mapped onto the data's range. Raises ValueError for std ≤ 0.
 
-    >>> Generator(1, (1,), None, mean=2.0, std=0.5)(torch.tensor([[0.0], [2.0]]))
-    tensor([[2.],
-            [3.]], grad_fn=<UnflattenBackward0>)
+    >>> Generator(1, (1,), None, mean=2.0, std=0.5)(torch.tensor([[0.0], [2.0]])).tolist()
+    [[2.0], [3.0]]
     """
 
     def __init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -16,11 +17,11 @@ from gan_cli.ensemble import Ensemble
 from gan_cli.game import Game, Prior, Side
 from gan_cli.losses.wgan import WGAN
 from gan_cli.network import Network
+from gan_cli.streams import Streams
 from gan_cli.studies import figures
 from gan_cli.studies.base import Desk
 from gan_cli.studies.comparison import Comparison
 from gan_cli.studies.report import leave, magnitude, table
-from gan_cli.streams import Streams
 from gan_cli.terms.historical_averaging import historical_averaging
 from gan_cli.transforms.sgd import SGD
 
@@ -33,7 +34,8 @@ Found = dict[str, Any]
 class Point(nn.Module):
     """The generator of one number: every latent, [B, 1], becomes f(x), [B, 1], for the one parameter x.
 
-    f(x) = x on the line; kinked, x below 0 and x² above (Salimans et al. 2016, section 3.3). It starts near 1.
+    f(x) = x on the line; kinked, x below 0 and x² above (Salimans et al. 2016, section 3.3). It starts
+    near 1.
     """
 
     def __init__(self, shape: Shape):
@@ -68,8 +70,8 @@ class Ones:
 def game_of(shape: Shape, weight: float, rate: float, order: Order) -> Game:
     """The zero-sum game (f(x) − 1)(y − 1), as a WGAN: V's mean on Q less that on P is its value.
 
-    y descends it and x ascends it, by gradient descent at `rate`, each with λ‖θ − θ̄‖² of weight λ. Its equilibrium
-    is x = y = 1.
+    y descends it and x ascends it, by gradient descent at `rate`, each with λ‖θ − θ̄‖² of weight λ. Its
+    equilibrium is x = y = 1.
     """
     terms = historical_averaging(weight, weight)
 
@@ -92,7 +94,8 @@ def game_of(shape: Shape, weight: float, rate: float, order: Order) -> Game:
 def orbits(game: Game, seeds: Sequence[int], steps: int, every: int) -> Found:
     """The players' paths from each seed's start: {"steps", "x", "y": [a number a seed] a moment}."""
     ensemble, streams = Ensemble(game), [Streams(seed, torch.device("cpu")) for seed in seeds]
-    state, found = ensemble.init(seeds), {"steps": [], "x": [], "y": []}
+    state = ensemble.init(seeds)
+    found: Found = {"steps": [], "x": [], "y": []}
     batches = ensemble.draw(0, [Ones() for _ in seeds], streams)  # neither player sees a latent: any will do
     for step in range(steps + 1):
         if step % every == 0:
@@ -115,14 +118,14 @@ def distances(path: Found) -> list[list[float]]:
 class Averaging:
     """How far games of two numbers end from their equilibrium with and without it; then `small`, a small GAN.
 
-    weights: λ of the games; rate: of gradient descent; steps, seeds: of the games. Raises ValueError for weights
-    below 0, a rate not above 0, and numbers below 1.
+    weights: λ of the games; rate: of gradient descent; steps, seeds: of the games. Raises ValueError for
+    weights below 0, a rate not above 0, and numbers below 1.
     """
 
     small: Comparison
-    weights: Sequence[float] = (0.0, 1.0)
+    weights: Sequence[float] = (0.0, 0.1, 0.3, 1.0)
     rate: float = 0.1
-    steps: int = 2000
+    steps: int = 1000
     seeds: int = 8
 
     def __post_init__(self) -> None:
@@ -140,10 +143,8 @@ class Averaging:
             for order in ORDERS:
                 for weight in self.weights:
                     made = game_of(shape, weight, self.rate, ORDERS[order])
-                    path = desk.remembered(
-                        f"{shape}_{order}_{weight:g}",
-                        lambda made=made: orbits(made, range(self.seeds), self.steps, every),
-                    )
+                    play = partial(orbits, made, range(self.seeds), self.steps, every)
+                    path = desk.remembered(f"{shape}_{order}_{weight:g}", play)
                     found[f"{TITLES[shape]}, {order}, λ = {weight:g}"] = path
         small = self.small.trained(desk)
         text = f"{_table(found)}\n{self.small.table(small)}"
@@ -159,11 +160,13 @@ class Averaging:
                 path = found[f"{title}, λ = {weight:g}"]
                 x, y = ([v[0] for v in path[k]] for k in "xy")
                 grid[0, number].plot(x, y, color=colour, linewidth=0.8, label=f"λ = {weight:g}")
-                figures.curve(grid[1, number], path["steps"], distances(path), f"λ = {weight:g}", colour, log=True)
+                figures.curve(
+                    grid[1, number], path["steps"], distances(path), f"λ = {weight:g}", colour, log=True
+                )
             grid[0, number].plot([1], [1], "+", color=figures.INK, markersize=9)
             grid[0, number].set(xlim=(-2, 4), ylim=(-2, 4))
             figures.label(grid[0, number], title, x="x", y="y" if number == 0 else "")
-            grid[1, number].set_ylim(1e-7, 1e2)
+            grid[1, number].set_ylim(1e-5, 1e2)
             figures.label(grid[1, number], x="round", y="distance from (1, 1)" if number == 0 else "")
         figures.legend(figure, grid[1, 0], len(self.weights))
         return figures.png(figure)

@@ -23,11 +23,12 @@ Found = dict[str, Any]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The modes covered, and the share of samples of high quality, over the training of each variant.
+    """The modes covered, the samples' quality and the modes' shares over the training of each variant.
 
-    variants: overrides of the command line's setting by the variant's name; seeds ≥ 1; every ≥ 1 rounds `samples` ≥ 1
-    samples are looked at, as `metrics.modes.mode_coverage` does; picture: the figure's file name. Raises ValueError
-    for other numbers and for no variants, InputError for data that are no known mixture.
+    variants: overrides of the command line's setting by the variant's name; seeds ≥ 1; every ≥ 1 rounds
+    `samples` ≥ 1 samples are looked at, as `metrics.modes.mode_coverage` does; picture: the figure's file
+    name. Raises ValueError for other numbers and for no variants, InputError for data that are no known
+    mixture.
     """
 
     variants: Mapping[str, Sequence[str]]
@@ -46,7 +47,7 @@ class Comparison:
         leave(desk, self.table(found), found, {self.picture: self.figure(found)})
 
     def trained(self, desk: Desk) -> Found:
-        """Each variant's history: {"steps", "modes", "quality": [a number a seed] a moment; "of": how many modes}."""
+        """Each variant's {"steps", "modes", "quality", "kl": [a number a seed] each, "of": how many modes}."""
         found: Found = {}
         for number, (name, overrides) in enumerate(self.variants.items()):
 
@@ -54,7 +55,9 @@ class Comparison:
                 made = desk.experiment(*overrides)
                 law = made.dataset.load()
                 if not isinstance(law, Distribution):
-                    raise InputError("study: its data must be a mixture whose modes are known, such as data=ring")
+                    raise InputError(
+                        "study: its data must be a mixture whose modes are known, such as data=ring"
+                    )
                 seeds = range(made.seed, made.seed + self.seeds)
                 return train(made, seeds, self._look, self.every, desk) | {"of": len(law.modes)}
 
@@ -72,6 +75,7 @@ class Comparison:
         return {
             "modes": torch.stack([s.modes_covered for s in seen]),
             "quality": torch.stack([s.high_quality for s in seen]),
+            "kl": torch.stack([s.reverse_kl for s in seen]),
         }
 
     def table(self, found: Found) -> str:
@@ -79,26 +83,37 @@ class Comparison:
         rows = []
         for name, history in found.items():
             half = len(history["steps"]) // 2
-            modes, quality = ([list(seed) for seed in zip(*history[k], strict=True)] for k in ("modes", "quality"))
+            modes, quality, kl = (
+                [list(seed) for seed in zip(*history[k], strict=True)] for k in ("modes", "quality", "kl")
+            )
             late = [sum(seed[half:]) / len(seed[half:]) for seed in modes]
             full = sum(seed[-1] == history["of"] for seed in modes)
+            ends = [seed[-1] for seed in modes]
             shares = [100 * seed[-1] for seed in quality]
-            rows.append(
-                [name, spread([seed[-1] for seed in modes], 1), spread(late, 1), f"{full}/{len(modes)}"]
-                + [spread(shares, 0)]
-            )
-        header = ["", "modes at the end", "modes, mean of the second half", "seeds with all modes", "% high quality"]
+            rows.append([name, spread(ends, 1), spread(late, 1), f"{full}/{len(ends)}", spread(shares, 0)])
+            rows[-1].append(spread([seed[-1] for seed in kl], 2))
+        header = [
+            "",
+            "modes at the end",
+            "modes, mean of the second half",
+            "seeds with all modes",
+            "% high quality",
+            "KL of the shares",
+        ]
         return table(header, rows)
 
     def figure(self, found: Found) -> bytes:
         """Modes and quality over the rounds."""
-        panels, grid = figures.panels(1, 2, 4.2, 3.0)
+        panels, grid = figures.panels(1, 3, 3.6, 2.8)
         for colour, (name, history) in zip(figures.COLOURS, found.items(), strict=False):
             figures.curve(grid[0, 0], history["steps"], history["modes"], name, colour)
-            figures.curve(grid[0, 1], history["steps"], history["quality"], name, colour)
+            figures.curve(grid[0, 1], history["steps"], history["kl"], name, colour)
+            figures.curve(grid[0, 2], history["steps"], history["quality"], name, colour)
             grid[0, 0].set_ylim(0, history["of"] * 1.05)
-        grid[0, 1].set_ylim(0, 1.05)
+        grid[0, 1].set_ylim(bottom=0)
+        grid[0, 2].set_ylim(0, 1.05)
         figures.label(grid[0, 0], "modes covered", x="round")
-        figures.label(grid[0, 1], "share of samples of high quality", x="round")
+        figures.label(grid[0, 1], "KL of the shares of the modes, nats", x="round")
+        figures.label(grid[0, 2], "share of samples of high quality", x="round")
         figures.legend(panels, grid[0, 0], 3)
         return figures.png(panels)

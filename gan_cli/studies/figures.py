@@ -15,8 +15,10 @@ INK = "#444444"
 COLOURS = ("#1b1b1b", "#e8590c", "#1864ab", "#2b8a3e", "#862e9c", "#c2255c", "#a67c00", "#0b7285")
 
 
-def panels(rows: int, columns: int, width: float = 3.6, height: float = 2.7, **options: Any) -> tuple[Figure, Any]:
-    """A figure of its own, without pyplot's global state, and its axes [rows, columns]; options of `subplots`."""
+def panels(
+    rows: int, columns: int, width: float = 3.6, height: float = 2.7, **options: Any
+) -> tuple[Figure, Any]:
+    """A figure without pyplot's global state, and its axes [rows, columns]; options as of `subplots`."""
     figure = Figure(figsize=(width * columns, height * rows), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False, **options)
@@ -35,9 +37,14 @@ def label(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
 
 
 def curve(
-    axes: Axes, steps: Sequence[float], values: Sequence[Sequence[float]], name: str, colour: str, log: bool = False
+    axes: Axes,
+    steps: Sequence[float],
+    values: Sequence[Sequence[float]],
+    name: str,
+    colour: str,
+    log: bool = False,
 ) -> None:
-    """The mean over seeds of values [steps, seeds] and a band of one deviation; of their logarithms if `log`."""
+    """The mean over seeds of values [steps, seeds] and a band of one deviation; of logarithms if `log`."""
     v = np.asarray(values, dtype=float)
     if log:
         v = np.log(np.maximum(v, 1e-30))

@@ -26,7 +26,7 @@ class Line:
 
     @staticmethod
     def of(law: Distribution) -> Line:
-        """From twelve deviations left of all modes to twelve right of them, 25 points to the least deviation."""
+        """From twelve deviations left of all modes to as far right, 25 points to the least deviation."""
         modes, scale = law.modes.double()[:, 0], law.scale.double()
         low, high = float((modes - _REACH * scale).min()), float((modes + _REACH * scale).max())
         count = math.ceil((high - low) / float(scale.min()) * _POINTS_A_SCALE)
@@ -50,7 +50,7 @@ def divergence_of(divergence: Divergence, line: Line, mean: float, std: float) -
 
 
 def bound_of(loss: FGAN, line: Line, score: Score, mean: float, std: float) -> float:
-    """F = E_P[T] − E_Q[f*(T)] of a critic with these scores at line.x, [N], for Q = N(mean, std²): no sampling."""
+    """E_P[T] − E_Q[f*(T)] of a critic with these scores at line.x, [N], for Q = N(mean, std²), exactly."""
     score = score.double()
     on_p, on_q = line.log_p.exp(), line.log_normal(mean, std).exp()
     return line.integral(on_p * loss.statistic(score) - on_q * loss.conjugate(score))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from gan_cli.build import Experiment
@@ -31,6 +33,13 @@ PAPER = {
     "pearson": Optimum(0.6157, 1.9031, 0.6379),
 }
 """What the paper's generators learned, and the bound that its critics did: μ̂, σ̂, F(ω̂, θ̂)."""
+TITLES = {
+    "kl": "KL",
+    "rkl": "reverse KL",
+    "js": "Jensen–Shannon",
+    "jeffreys": "Jeffreys",
+    "pearson": "Pearson χ²",
+}
 NAMES = {"mean": "μ", "std": "σ", "value": "bound"}
 
 
@@ -38,9 +47,10 @@ NAMES = {"mean": "μ", "std": "σ", "value": "bound"}
 class Univariate:
     """μ̂, σ̂ and the critic's bound for five divergences, beside the paper's and the exact optimum.
 
-    The learning rates are `factors` times those of the setting, each for an equal share of `steps`. μ̂ and σ̂ are
-    means over the generators of the last share `average` of all rounds, and F(ω̂, θ̂) is the last critic's bound for
-    that Gaussian, by quadrature. seeds ≥ 1, factors above 0, 0 < average ≤ 1, else ValueError.
+    The learning rates are `factors` times those of the setting, each for an equal share of `steps`. μ̂ and
+    σ̂ are means over the generators of the last share `average` of all rounds, and F(ω̂, θ̂) is the last
+    critic's bound for that Gaussian, by quadrature. seeds ≥ 1, factors above 0, 0 < average ≤ 1, else
+    ValueError.
     """
 
     seeds: int = 10
@@ -57,8 +67,8 @@ class Univariate:
         """Train all five, and leave the table and the figure."""
         found: dict[str, Any] = {}
         for name in PAPER:
-            found[name] = desk.remembered(name, lambda name=name: self._trained(name, desk))
-            desk.say(f"{name}: " + ", ".join(f"{NAMES[k]} {spread(found[name][k])}" for k in NAMES))
+            found[name] = desk.remembered(name, partial(self._trained, name, desk))
+            desk.say(f"{TITLES[name]}: " + ", ".join(f"{NAMES[k]} {spread(found[name][k])}" for k in NAMES))
         best = {name: _optimum(desk.experiment(f"loss=fgan_{name}")) for name in PAPER}
         leave(desk, _table(found, best), found, {"univariate": _figure(desk, found, best)})
 
@@ -135,7 +145,7 @@ def _moments(state: State) -> Tensor:
 
 
 def _table(found: dict[str, Any], best: dict[str, Optimum]) -> str:
-    """Ours beside the paper's and the optimum, with the share of seeds at least as close as the paper's run."""
+    """Ours beside the paper's and the optimum, and how many seeds are at least as close as the paper's."""
     rows, counts = [], []
     for name, paper in PAPER.items():
         for key, word in NAMES.items():
@@ -143,36 +153,63 @@ def _table(found: dict[str, Any], best: dict[str, Optimum]) -> str:
             off, off_paper = abs(statistics.fmean(ours) - goal), abs(theirs - goal)
             close = sum(abs(value - goal) <= off_paper for value in ours)
             counts.append(off <= off_paper)
-            rows.append(
-                [name, word, f"{goal:.4f}", f"{theirs:.4f}", spread(ours, 4), f"{off_paper:.4f}", f"{off:.4f}"]
-                + [f"{close}/{len(ours)}"]
-            )
-    header = ["divergence", "", "optimum", "paper", "ours", "paper's error", "error of our mean", "seeds as close"]
-    closing = f"\nThe mean over seeds is at least as close as the paper's in {sum(counts)} of {len(counts)} numbers.\n"
-    return table(header, rows) + closing
+            numbers = [f"{goal:.4f}", f"{theirs:.4f}", spread(ours, 4), f"{off_paper:.4f}", f"{off:.4f}"]
+            rows.append([TITLES[name], word, *numbers, f"{close}/{len(ours)}"])
+    header = [
+        "divergence",
+        "",
+        "optimum",
+        "paper",
+        "ours",
+        "paper's error",
+        "error of our mean",
+        "seeds as close",
+    ]
+    share = f"{sum(counts)} of {len(counts)}"
+    return f"{table(header, rows)}\nOur mean is at least as close as the paper's value in {share} numbers.\n"
 
 
 def _figure(desk: Desk, found: dict[str, Any], best: dict[str, Optimum]) -> bytes:
-    figure, grid = figures.panels(2, len(PAPER), 2.7, 2.3)
+    """Above the fitted densities, in the middle the fits over the rounds, below each seed's errors."""
+    figure, grid = figures.panels(3, len(PAPER), 2.7, 2.1, sharey="row")
     black, orange, blue, green = figures.COLOURS[:4]
     line = _line(desk.experiment())
     shown = line.x[:, 0].abs() < 6.5
     x = line.x[shown, 0].numpy()
-    for (name, paper), top, bottom in zip(PAPER.items(), *grid, strict=True):
+    for (name, paper), (top, middle, bottom) in zip(PAPER.items(), grid.T, strict=True):
         goal, ours = best[name], found[name]
-        top.fill_between(x, line.log_p.exp()[shown].numpy(), color=black, alpha=0.15, linewidth=0, label="target")
+        top.fill_between(x, line.log_p.exp()[shown].numpy(), color=black, alpha=0.15, linewidth=0)
         for mean, std in zip(ours["mean"], ours["std"], strict=True):
             top.plot(x, line.log_normal(mean, std).exp()[shown].numpy(), color=orange, linewidth=0.6)
-        top.plot(x, line.log_normal(goal.mean, goal.std).exp()[shown].numpy(), "--", color=black, linewidth=0.9)
-        figures.label(top, name, y="density" if name == "kl" else "")
+        top.plot(
+            x, line.log_normal(goal.mean, goal.std).exp()[shown].numpy(), "--", color=black, linewidth=0.9
+        )
+        figures.label(top, TITLES[name], x="x")
         for key, colour in (("mean", blue), ("std", green)):
-            figures.curve(bottom, ours["steps"], ours[f"{key}s"], f"{NAMES[key]}, ours", colour)
-            bottom.axhline(getattr(goal, key), color=black, linestyle="--", linewidth=0.9)
-            bottom.axhline(getattr(paper, key), color=colour, linestyle=":", linewidth=1.2)
-        figures.label(bottom, x="round", y="μ and σ" if name == "kl" else "")
-        bottom.set_ylim(0.0, 2.2)
-    bottom.plot([], [], color=orange, label="ours, each seed")
-    bottom.plot([], [], "--", color=black, label="optimum")
-    bottom.plot([], [], ":", color=blue, label="the paper's")
-    figures.legend(figure, bottom, 5)
+            figures.curve(middle, ours["steps"], ours[f"{key}s"], f"{NAMES[key]} of ours", colour)
+            middle.axhline(getattr(goal, key), color=black, linestyle="--", linewidth=0.9)
+        figures.label(middle, x="round")
+        _errors(bottom, ours, goal, paper)
+    for axes, row in zip(grid[:, 0], ("density", "μ and σ", "less the optimum"), strict=True):
+        axes.set_ylabel(row, size=8.5, color=figures.INK)
+    grid[1, 0].fill_between([], [], color=black, alpha=0.15, linewidth=0, label="target")
+    for style, colour, word in (("-", orange, "our fits"), ("--", black, "optimum")):
+        grid[1, 0].plot([], [], style, color=colour, label=word)
+    grid[1, 0].plot([], [], "o", markersize=3, color=orange, label="our seeds")
+    grid[1, 0].plot([], [], "x", color=black, label="the paper's")
+    figures.legend(figure, grid[1, 0], 7)
     return figures.png(figure)
+
+
+def _errors(axes: Axes, ours: dict[str, Any], goal: Optimum, paper: Optimum) -> None:
+    """Value less optimum of μ, σ and the bound: a dot a seed, a cross for the paper's."""
+    axes.axhline(0, color=figures.COLOURS[0], linestyle="--", linewidth=0.9)
+    for place, key in enumerate(NAMES):
+        off = [value - getattr(goal, key) for value in ours[key]]
+        beside = [place - 0.12 + 0.24 * i / max(1, len(off) - 1) for i in range(len(off))]
+        axes.plot(beside, off, "o", markersize=2.5, color=figures.COLOURS[1], markeredgewidth=0)
+        axes.plot(
+            [place], [getattr(paper, key) - getattr(goal, key)], "x", color=figures.COLOURS[0], markersize=6
+        )
+    axes.set_xticks(range(len(NAMES)), list(NAMES.values()))
+    axes.set_xlim(-0.5, len(NAMES) - 0.5)

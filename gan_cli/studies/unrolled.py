@@ -43,8 +43,8 @@ class Unrolled:
 
     Every `measure_every` rounds each run draws `samples` points. A mode is covered where one of them lies
     within three of its standard deviations, and is the largest where most of them are nearest to it. The
-    figure shows the first seed at `columns` moments. All counts ≥ 1; steps_ahead are one or more different
-    numbers ≥ 0; else ValueError.
+    figure shows the first seed at `columns` moments. The setting needs trick=[unrolled]. All counts ≥ 1;
+    steps_ahead are one or more different numbers ≥ 0; else ValueError.
 
     Source: Metz et al., Unrolled Generative Adversarial Networks (2017), section 3.1; measures as in
     Srivastava et al., VEEGAN (2017), section 4.1.
@@ -78,7 +78,7 @@ class Unrolled:
         leave(desk, table(HEADER, rows), {str(k): v for k, v in found.items()}, {"unrolled": picture.png})
 
     def _setting(self, ahead: int, desk: Desk) -> Experiment:
-        return desk.experiment("trick=[unrolled]", f"trick.unrolled.steps={ahead}")
+        return desk.experiment(f"trick.unrolled.steps={ahead}")
 
     def _trained(self, ahead: int, desk: Desk) -> dict[str, Any]:
         made = self._setting(ahead, desk)

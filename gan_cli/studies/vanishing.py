@@ -50,13 +50,13 @@ def critics(noise: float, clip: float) -> dict[str, Critic]:
 class Vanishing:
     """‖∇_θ L_G‖ while fresh critics are trained against generators that stand still.
 
-    The setting's game is played for each number of rounds in `trained`. Then, with those generators fixed, each critic
-    starts anew and moves `updates` times, by the setting's optimiser. At `points` moments, closest together at the
-    start, the norm of the generator's mean gradient over `batches` batches is taken, and the noise of one batch's.
-    noise: σ of the instance noise; clip: c of the weight clipping.
+    The setting's game is played for each number of rounds in `trained`. Then, with those generators fixed,
+    each critic starts anew and moves `updates` times, by the setting's optimiser. At `points` moments,
+    closest together at the start, the norm of the generator's mean gradient over `batches` batches is
+    taken, and the noise of one batch's. noise: σ of the instance noise; clip: c of the weight clipping.
 
-    Raises ValueError for numbers below 1, noise or clip not above 0, and `trained` that does not rise. Sources:
-    Arjovsky & Bottou 2017, figures 2 and 3; Arjovsky et al. 2017.
+    Raises ValueError for numbers below 1, noise or clip not above 0, and `trained` that does not rise.
+    Sources: Arjovsky & Bottou 2017, figures 2 and 3; Arjovsky et al. 2017.
     """
 
     trained: Sequence[int] = (100, 1000, 3000)
@@ -110,10 +110,11 @@ class Vanishing:
         return kept
 
     def _measured(self, desk: Desk, critic: Critic, start: State) -> Found:
-        """For each loss asked the norm and noise by update of the critic: {"updates", "norm", "noise": [points][seeds]}."""
+        """Each asked loss's {"updates": [points], "norm", "noise": [points][seeds]}."""
         made = desk.experiment(*critic.overrides)
         losses = {
-            name: desk.experiment(*critic.overrides, f"loss={loss}").game.loss for name, loss in critic.asked.items()
+            name: desk.experiment(*critic.overrides, f"loss={loss}").game.loss
+            for name, loss in critic.asked.items()
         }
         moments = self._moments()
         found: Found = {name: {"updates": moments, "norm": [], "noise": []} for name in losses}
@@ -130,7 +131,7 @@ class Vanishing:
         return found
 
     def _look(self, them: Runs, state: State, losses: Mapping[str, Loss], found: Found) -> None:
-        """Add each loss's norm and noise, on batches that no critic was trained on (of a law; rows may recur)."""
+        """Add each loss's norm and noise, on latents that no critic was trained on."""
         game, first = them.ensemble.game, self.updates + 1
         several = [
             them.ensemble.draw(first + i, them.feeds, them.streams).generator for i in range(self.batches)
@@ -145,7 +146,12 @@ class Vanishing:
     def _table(self, found: Found) -> str:
         """Norms at the shown updates, and the noise over the norm at the end."""
         shown = [u for u in SHOWN if u <= self.updates]
-        header = ["generator's rounds", "loss", *(f"{u} updates" for u in shown), "noise / norm, start and end"]
+        header = [
+            "generator's rounds",
+            "loss",
+            *(f"{u} updates" for u in shown),
+            "noise / norm, start and end",
+        ]
         rows = []
         for amount in map(str, self.trained):
             for name, curves in found.items():
@@ -166,8 +172,14 @@ class Vanishing:
                 curve = curves[str(amount)]
                 for axes, key in zip(column, ("norm", "noise"), strict=True):
                     figures.curve(axes, curve["updates"], curve[key], name, colour, log=True)
-            figures.label(column[0], f"generator after {amount} rounds", y="‖mean gradient‖" if amount == self.trained[0] else "")
-            figures.label(column[1], x="critic updates", y="noise of one batch" if amount == self.trained[0] else "")
+            figures.label(
+                column[0],
+                f"generator after {amount} rounds",
+                y="‖mean gradient‖" if amount == self.trained[0] else "",
+            )
+            figures.label(
+                column[1], x="critic updates", y="noise of one batch" if amount == self.trained[0] else ""
+            )
         figures.legend(figure, grid[0, 0], 3)
         return figures.png(figure)
 

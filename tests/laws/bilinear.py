@@ -48,7 +48,13 @@ class Zeros:
         return torch.zeros(2, 1)
 
 
-def bilinear(order: Order, tricks: Sequence[Transform] = (), rate: float = 0.2, rounds: int = 200) -> State:
+def bilinear(
+    order: Order,
+    tricks: Sequence[Transform] = (),
+    rate: float = 0.2,
+    rounds: int = 200,
+    critic_steps: int = 1,
+) -> State:
     """WGAN's game with real examples 0, generated ones x and V(x) = yx, played from (1, 1)."""
     transform = chain(SGD(lr=rate), *tricks)
     made = Game(
@@ -58,6 +64,7 @@ def bilinear(order: Order, tricks: Sequence[Transform] = (), rate: float = 0.2, 
         prior=Prior(1),
         prepare=lambda x: x,
         batch_size=2,
+        critic_steps=critic_steps,
         order=order,
         calculus=functional,
         dtype=torch.float64,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,9 @@ NOISE = ["trick=[instance_noise]", "trick.instance_noise.start=0.5"]
 
 
 def small(name: str, **options: object) -> Comparison:
-    made: Comparison = instantiate(OmegaConf.load(CONFIGS / "study" / f"{name}.yaml"), **options, _convert_="all")
+    made: Comparison = instantiate(
+        OmegaConf.load(CONFIGS / "study" / f"{name}.yaml"), **options, _convert_="all"
+    )
     return made
 
 
@@ -36,19 +39,32 @@ def test_a_comparison_leaves_its_table_and_figure(tmp_path: Path, name: str, tri
         assert history["steps"] == [0, 2, 3]
         assert history["of"] == 8
         assert all(0 <= modes <= 8 for moment in history["modes"] for modes in moment)
+    text = (tmp_path / "table.md").read_text()
+    (tmp_path / "table.md").unlink()
+    study.run(desk(tmp_path, *RING, *tricks, stop=lambda: True))  # all parts are remembered
+    assert (tmp_path / "table.md").read_text() == text
 
 
 def test_a_comparisons_table_counts_what_it_says() -> None:
     history = {"steps": [0, 1, 2, 3], "of": 3}
-    history |= {"modes": [[0, 0], [1, 1], [2, 3], [3, 3]], "quality": [[0, 0], [0, 0], [0, 0], [0.5, 1.0]]}
+    history |= {
+        "modes": [[0, 0], [1, 1], [2, 3], [3, 3]],
+        "quality": [[0, 0], [0, 0], [0, 0], [0.5, 1.0]],
+        "kl": [[2, 2], [2, 2], [2, 1], [0.5, 0.7]],
+    }
     text = Comparison({"plain": []}).table({"plain": history})
-    assert "| plain | 3.0 ± 0.0 | 2.8 ± 0.4 | 2/2 | 75 ± 35 |" in text
+    assert "| plain | 3.0 ± 0.0 | 2.8 ± 0.4 | 2/2 | 75 ± 35 | 0.60 ± 0.14 |" in text
 
 
 def test_what_a_comparison_refuses(tmp_path: Path) -> None:
-    for bad in ({"variants": {}}, {"variants": {"a": []}, "seeds": 0}, {"variants": {"a": []}, "every": 0}):
+    cases: list[dict[str, Any]] = [
+        {"variants": {}},
+        {"variants": {"a": []}, "seeds": 0},
+        {"variants": {"a": []}, "every": 0},
+    ]
+    for bad in cases:
         with pytest.raises(ValueError, match="must be"):
-            Comparison(**bad)  # type: ignore[arg-type]
+            Comparison(**bad)
     with pytest.raises(InputError, match="data=ring"):
         Comparison({"plain": []}).run(desk(tmp_path, "data=digits", "model=mlp", "batch_size=4", "steps=1"))
 
@@ -80,6 +96,7 @@ def test_averaging_leaves_both_tables(tmp_path: Path) -> None:
     tiny = Comparison({"none": [], "some": ["trick=[historical_averaging]"]}, 2, 3, 10, "ring")
     Averaging(tiny, weights=(0.0, 0.1), steps=5, seeds=2).run(desk(tmp_path, *RING))
     assert left(tmp_path) == {"table.md", "results.json", "historical_averaging.png", "ring.png"}
-    for bad in ({"weights": ()}, {"weights": (-1.0,)}, {"rate": 0.0}, {"steps": 0}):
+    cases: list[dict[str, Any]] = [{"weights": ()}, {"weights": (-1.0,)}, {"rate": 0.0}, {"steps": 0}]
+    for bad in cases:
         with pytest.raises(ValueError, match="must be"):
-            Averaging(tiny, **bad)  # type: ignore[arg-type]
+            Averaging(tiny, **bad)

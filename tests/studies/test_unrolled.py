@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import softplus
 from torch.utils._pytree import tree_leaves
 
 from gan_cli.build import Experiment
@@ -27,7 +31,10 @@ from gan_cli.studies.ahead_figure import CELLS, heat
 from gan_cli.studies.base import Desk, train
 from gan_cli.studies.unrolled import HEADER, Unrolled
 from gan_cli.transforms.adam import Adam
-from tests.games import CPU, Cloud, small_game
+from gan_cli.transforms.sgd import SGD
+from tests.dynamics.replay import generator_gradient, warmed
+from tests.dynamics.replay import load_memory as _load_memory
+from tests.games import CPU, Cloud, loss, small_game
 from tests.test_combinations import built
 
 SMALL = ["model.width=8", "model.latent=4", "batch_size=8", "steps=6", "device=cpu", "runtime.compile=off"]
@@ -202,3 +209,42 @@ def test_unstack_undoes_stack() -> None:
     for i, tree in enumerate(trees):
         for x, y in zip(tree_leaves(unstack(stack(trees), i)), tree_leaves(tree), strict=True):
             assert torch.equal(x, y)
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan", "fgan_gan"])
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_a_zero_sum_generator_descends_the_whole_value(steps: int, name: str) -> None:
+    """f(θ_G, θ_D^K(θ_G)) with its part on real examples, by modules, torch.optim and central differences."""
+    options = {"generator": "variational"} if name == "fgan_gan" else {}
+    game = small_game(unroll=steps, critic_transform=Adam(lr=0.05, eps=1e-3), generator_transform=SGD(lr=1.0))
+    game = replace(game, loss=loss(name, **options))
+    state, batches = warmed(game)
+    gradient, after = generator_gradient(game, state, batches)
+    torch.manual_seed(0)
+    direction = {k: torch.randn_like(p) for k, p in state.generator.params.items()}
+
+    def value(t: float) -> Tensor:
+        generator, critic = (copy.deepcopy(side.network.module) for side in (game.generator, game.critic))
+        moved = {k: p + t * direction[k] for k, p in state.generator.params.items()}
+        generator.load_state_dict(moved)
+        critic.load_state_dict(after.critic.params)
+        optimiser = torch.optim.Adam(critic.parameters(), lr=0.05, betas=(0.5, 0.999), eps=1e-3)
+        _load_memory(optimiser, critic, after)
+        real, fake = batches.generator.real.double(), generator(batches.generator.latent).detach()
+
+        def lost() -> Tensor:
+            on_real, on_fake = critic(real), critic(fake)
+            if name == "wgan":
+                return on_fake.mean() - on_real.mean()  # type: ignore[no-any-return]
+            return softplus(-on_real).mean() + softplus(on_fake).mean()
+
+        for _ in range(steps):
+            optimiser.zero_grad()
+            lost().backward()
+            optimiser.step()
+        return -lost().detach()
+
+    h = 1e-4
+    numeric = (8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * h)
+    ours = sum((gradient[k] * d).sum() for k, d in direction.items())
+    torch.testing.assert_close(ours, numeric, rtol=1e-6, atol=1e-9)

@@ -1,10 +1,11 @@
-"""The generator's gradient against a critic that is trained alone: by hand, by theory, and the study end to end."""
+"""The generator's gradient against a critic trained alone: by hand, by theory, and the study end to end."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
+from gan_cli.data.gaussian import Gaussian
 from gan_cli.divergences.jensen_shannon import JensenShannon
 from gan_cli.divergences.reverse_kl import ReverseKL
 from gan_cli.errors import RunError
@@ -24,7 +26,6 @@ from gan_cli.studies.optimum import Line, divergence_of
 from gan_cli.studies.vanishing import Vanishing
 from gan_cli.transforms.sgd import SGD
 from gan_cli.types import Batch, State
-from gan_cli.data.gaussian import Gaussian
 from tests.games import CPU, Cloud, loss, small_game
 from tests.studies.desks import desk, left
 
@@ -53,7 +54,8 @@ def test_the_gradient_is_autograds(name: str) -> None:
         return torch.cat([g.flatten() for g in torch.autograd.grad(value, list(theta.values()))])
 
     flat = torch.stack([by_hand(batch) for batch in several])
-    size, noise = gradient_size(game, state, several, loss(name))
+    with torch.no_grad():
+        size, noise = gradient_size(game, state, several, loss(name))
     torch.testing.assert_close(size, flat.mean(0).norm())
     torch.testing.assert_close(noise, flat.var(0).sum().sqrt())
 
@@ -66,7 +68,8 @@ class Linear(nn.Module):
         self.layer = nn.Linear(1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x)[:, 0]
+        score: Tensor = self.layer(x)
+        return score[:, 0]
 
 
 @pytest.mark.parametrize("theta", [0.3, 2.0, 6.0])
@@ -97,32 +100,52 @@ def test_against_the_best_critic_the_gradient_is_the_divergences(theta: float) -
         return (high - low) / 2e-4
 
     jsd = slope(JensenShannon())  # of 2·JSD, which the minimax generator descends
-    got = {n: float(generator_gradient(replace(game, loss=loss(n)), state, batch)["mean"]) for n in ("gan", "gan_ns")}
+    with torch.no_grad():
+        found = {n: generator_gradient(replace(game, loss=loss(n)), state, batch) for n in ("gan", "gan_ns")}
+    got = {n: float(gradient["mean"]) for n, gradient in found.items()}
     assert got["gan"] == pytest.approx(jsd, rel=1e-3, abs=1e-9)
     assert got["gan_ns"] == pytest.approx(slope(ReverseKL()) - jsd, rel=1e-3)
     assert slope(ReverseKL()) == pytest.approx(theta, rel=1e-5)  # KL(Q‖P) = θ²/2
 
 
-SMALL = ["data=digits", "data.size=8", "model=mlp", "model.width=4", "model.latent=2", "batch_size=4", "loss=gan_ns"]
+SMALL = [
+    "loss=gan_ns",
+    "data=digits",
+    "data.size=8",
+    "model=mlp",
+    "model.width=8",
+    "model.generator.activation=tanh",
+    "model.critic.activation=tanh",
+    "model.latent=2",
+    "batch_size=4",
+]
 
 
 def test_the_study_leaves_its_table_and_figure(tmp_path: Path) -> None:
-    study = Vanishing(trained=(0, 2), updates=12, points=3, batches=2, seeds=2)
+    study = Vanishing(trained=(0, 2), updates=4, points=3, batches=2, seeds=2)
     study.run(desk(tmp_path, *SMALL))
     assert left(tmp_path) == {"table.md", "results.json", "vanishing_gradients.png"}
     found = json.loads((tmp_path / "results.json").read_text())
     assert set(found) >= {"minimax", "non-saturating", "minimax, noise 1", "WGAN, weight clipping"}
     plain = found["minimax"]["2"]
-    assert plain["updates"] == [0, 3, 10, 12]
-    assert len(plain["norm"]) == len(plain["noise"]) == 4
+    assert plain["updates"] == [0, 1, 4]
+    assert len(plain["norm"]) == len(plain["noise"]) == 3
     assert all(len(moment) == 2 and min(moment) > 0 for moment in plain["norm"])
     # Fresh critics say nothing yet: both losses have nearly the gradient ±½∇V.
     assert found["minimax"]["0"]["norm"][0] == pytest.approx(found["non-saturating"]["0"]["norm"][0], rel=0.5)
 
 
 def test_what_the_study_refuses(tmp_path: Path) -> None:
-    for bad in ({"updates": 0}, {"points": 1}, {"trained": (3, 2)}, {"trained": ()}, {"noise": 0.0}, {"clip": -1.0}):
+    cases: list[dict[str, Any]] = [
+        {"updates": 0},
+        {"points": 1},
+        {"trained": (3, 2)},
+        {"trained": ()},
+        {"noise": 0.0},
+        {"clip": -1.0},
+    ]
+    for bad in cases:
         with pytest.raises(ValueError, match="must be"):
-            Vanishing(**bad)  # type: ignore[arg-type]
+            Vanishing(**bad)
     with pytest.raises(RunError, match="stopped"):
         Vanishing(trained=(1,), updates=1, seeds=1).run(desk(tmp_path, *SMALL, stop=lambda: True))
