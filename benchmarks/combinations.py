@@ -33,8 +33,9 @@ HEAD = """# What combines
 This page is made by `python -m benchmarks.combinations`, which builds every combination and notes what is
 refused; a test holds it to the code. As many tricks as one likes may stand in one list if every pair of them
 may. The reasons stand below each table in the words of the command line;
-[decision 004](decisions/004-refused-combinations.md) says more of them. Whatever is not refused trains, resumes
-bitwise and runs in an ensemble: the tests walk every pair with four losses and two families of networks.
+[decision 004](decisions/004-refused-combinations.md) says more of them. Whatever is not refused trains,
+resumes bitwise and runs in an ensemble: the tests walk every pair with four losses and two families of
+networks.
 """
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from torch.utils._pytree import tree_leaves
 
 from gan_cli.build import Experiment
@@ -54,13 +53,13 @@ def assert_trains(made: Experiment) -> None:
 
 SQUARE = ("dcgan", "dcgan_small", "resnet", "r3gan")
 """Models for square images alone; all others take anything."""
+WIDTHLESS = {("univariate", "generator")}
 
 
 @cache
 def narrow(model: str, data: str) -> dict[str, Any]:
     """The config of a small network on these data, with any loss."""
-    found = OmegaConf.load(CONFIGS / "model" / f"{model}.yaml")
-    width = [f"model.{side}.width=8" for side in ("generator", "critic") if "width" in found[side]]
+    width = [f"model.{side}.width=8" for side in ("generator", "critic") if (model, side) not in WIDTHLESS]
     line = [*DATA[data], f"model={model}", *width, "batch_size=6", "device=cpu"]
     return plan(parse(line)).jobs[0].config
 

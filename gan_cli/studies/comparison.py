@@ -47,7 +47,7 @@ class Comparison:
         leave(desk, self.table(found), found, {self.picture: self.figure(found)})
 
     def trained(self, desk: Desk) -> Found:
-        """Each variant's {"steps", "modes", "quality", "kl": [a number a seed] each, "of": how many modes}."""
+        """By variant {"steps", "modes", "quality", "kl": [a number a seed] each; "of": modes there are}."""
         found: Found = {}
         for number, (name, overrides) in enumerate(self.variants.items()):
 

@@ -39,12 +39,11 @@ def fgan(name: str) -> FGAN:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_exact_optimum_is_the_papers(name: str) -> None:
-    best = optimum(fgan(name).divergence, LINE)
-    # Jeffreys and σ of the reverse KL differ in the paper's own fourth digit.
-    assert (best.value, best.mean, best.std) == pytest.approx(PUBLISHED[name], abs=1e-3)
-    assert divergence_of(fgan(name).divergence, LINE, *PUBLISHED[name][1:]) == pytest.approx(
-        PUBLISHED[name][0], abs=4e-4
-    )
+    divergence, (value, mean, std) = fgan(name).divergence, PUBLISHED[name]
+    best = optimum(divergence, LINE)
+    assert (best.value, best.mean) == pytest.approx((value, mean), abs=3.5e-4)
+    assert best.std == pytest.approx(std, abs=8e-4)  # the minimum is flat: theirs is no nearer
+    assert best.value <= divergence_of(divergence, LINE, mean, std) <= best.value + 1e-6
 
 
 def test_the_quadrature_is_scipys() -> None:
