@@ -16,11 +16,13 @@ import argparse
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from benchmarks.loop import CASES, machine, now, prepared
+from gan_cli import dynamics
 from gan_cli.build import Experiment
 from gan_cli.compiled import CompiledGame
 from gan_cli.data.feed import Feed
@@ -89,7 +91,9 @@ def timed(job: Job, count: int, device: torch.device) -> float:
 def critic_move(game: Game, state: State, batches: Round) -> Job:
     """An ordinary move of the critic on a batch that is made ready."""
     batch = batches.critic[-1]
-    move = torch.compile(game.critic_move) if isinstance(game, CompiledGame) else game.critic_move
+    move = partial(dynamics.critic_move, game)
+    if isinstance(game, CompiledGame):
+        move = torch.compile(move)
     with torch.no_grad():
         fake, _ = game.generate(state.generator, batch.latent)
         seen = game.seen(game.prepared(batch), fake, batch, state.step)

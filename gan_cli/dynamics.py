@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from gan_cli.calculus import norm
 from gan_cli.checks import nonnegative
-from gan_cli.objectives import Examples, Side, at, of_critic
+from gan_cli.objectives import Examples, Side, at, of_critic, of_generator
 from gan_cli.transforms.base import apply
 from gan_cli.types import Batch, Buffers, Params, Player, Round, State, Trace
 
@@ -24,7 +25,7 @@ Traces = dict[str, Trace]
 
 @dataclass(frozen=True)
 class Unrolled:
-    """Let the generator see the critic `steps` moves ahead (Metz et al. 2017, eq. 7–10).
+    """Let the generator see the critic `steps` moves ahead (Metz et al. 2017, section 2.2).
 
     θ_G descends f(θ_G, θ_D^K(θ_G)), with the gradient through all K moves of the critic's own optimiser. They
     go on from a copy of its state where the ordinary generator meets it, on one fixed batch; K = 0 is the
@@ -69,7 +70,8 @@ class Extragradient:
 
     ω' = ω − ηF(ω), then ω ← ω − ηF(ω') (Korpelevich 1976), each step by the player's own optimiser, whose
     memory takes in both gradients: with Adam this is ExtraAdam (Gidel et al. 2019, algorithm 4). Both steps
-    see the same batch (Mishchenko et al. 2020); buffers and terms remember the second alone.
+    start from ω, which is where weight decay and weight clipping act, and see the same batch (Mishchenko et
+    al. 2020); buffers and terms remember the second alone.
     """
 
     def play(self, game: Game, state: State, batches: Round) -> tuple[State, Traces]:
@@ -81,12 +83,18 @@ class Extragradient:
 @torch.no_grad()
 def play(game: Game, state: State, batches: Round) -> tuple[State, Traces]:
     """One round: a critic's move for each critic batch, one of the generator's; pure, without host sync."""
+    critic = critic_moves(game, state, batches.critic[:-1])
+    return game.order.play(game, State(state.generator, critic, state.step), batches)
+
+
+def critic_moves(game: Game, state: State, batches: Sequence[Batch]) -> Player:
+    """The critic after a move for each batch, against a generator that stands still."""
     critic = state.critic
-    for batch in batches.critic[:-1]:
+    for batch in batches:
         fake, _ = game.generate(state.generator, batch.latent)
         seen = game.seen(game.prepared(batch), fake, batch, state.step)
-        critic, _ = game.critic_move(critic, state.generator, seen, batch)
-    return game.order.play(game, State(state.generator, critic, state.step), batches)
+        critic, _ = critic_move(game, critic, state.generator, seen, batch)
+    return critic
 
 
 def critic_move(
@@ -135,17 +143,17 @@ def _both(
         fake, buffers = game.generate(player, last.latent)
         with torch.no_grad():
             seen = game.seen(real, fake.detach(), last, state.step)
-            moved, critics = game.critic_move(state.critic, state.generator, seen, last, base.critic.params)
+            moved, critics = critic_move(game, state.critic, state.generator, seen, last, base.critic.params)
         seen = game.seen(real, fake, own, state.step)
         rival = _ahead(game, moved if meets_moved else state.critic, player, seen, own)
-        total, trace = game.generator_objective(player, rival, seen, own)
+        total, trace = of_generator(game, player, rival, seen, own)
         return total, (buffers, trace, moved, critics)
 
     gradients, _, (buffers, trace, critic, critics) = game.calculus.gradient(
         objective, state.generator.params
     )
-    generator, trace = game.generator_advance(
-        state.generator, gradients, buffers, trace, base.generator.params
+    generator, trace = advance(
+        game.generator, state.generator, gradients, buffers, trace, base.generator.params
     )
     return State(generator, critic, state.step + 1), {"critic": critics, "generator": trace}
 
@@ -157,7 +165,7 @@ def _ahead(game: Game, rival: Player, generator: Player, seen: Examples, batch: 
     def moves(start: tuple[Player, Player, Examples, Batch], count: int) -> Player:
         rival, generator, seen, batch = start
         for _ in range(count):
-            rival, _ = game.critic_move(rival, generator, seen, batch)
+            rival, _ = critic_move(game, rival, generator, seen, batch)
         return rival
 
     if not game.recompute:

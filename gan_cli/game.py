@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gan_cli import dynamics, objectives
+from gan_cli import dynamics
 from gan_cli.calculus import Calculus, eager
 from gan_cli.dynamics import Alternating, Order
 from gan_cli.learner import Critique, Source
@@ -19,7 +19,7 @@ from gan_cli.objectives import Examples, Side
 from gan_cli.prior import Prior
 from gan_cli.streams import Streams
 from gan_cli.terms.base import Averaging
-from gan_cli.types import Batch, Buffers, Noise, Params, Player, Rest, Round, Score, State, Trace
+from gan_cli.types import Batch, Buffers, Noise, Player, Rest, Round, Score, State, Trace
 from gan_cli.views.base import View, compose
 from gan_cli.views.packing import pack, packed_shape
 
@@ -163,26 +163,3 @@ class Game:
     def through_views(self, x: Tensor, noise: Noise, step: Tensor) -> Tensor:
         """One side's examples as the critic sees them: through the views, then packed."""
         return pack(self.view.apply(x, noise, step), self.packing)
-
-    def critic_move(
-        self,
-        player: Player,
-        generator: Player,
-        seen: Examples,
-        batch: Batch,
-        base: Params | None = None,
-    ) -> tuple[Player, Trace]:
-        """One optimiser step of the critic; see `dynamics.critic_move`."""
-        return dynamics.critic_move(self, player, generator, seen, batch, base)
-
-    def generator_objective(
-        self, player: Player, rival: Player, seen: Examples, batch: Batch
-    ) -> tuple[Tensor, Trace]:
-        """The generator's loss; see `objectives.of_generator`."""
-        return objectives.of_generator(self, player, rival, seen, batch)
-
-    def generator_advance(
-        self, player: Player, gradients: Params, buffers: Buffers, trace: Trace, base: Params
-    ) -> tuple[Player, Trace]:
-        """One optimiser step of the generator; see `dynamics.advance`."""
-        return dynamics.advance(self.generator, player, gradients, buffers, trace, base)

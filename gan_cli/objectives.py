@@ -69,7 +69,7 @@ def of_generator(
     """The generator's loss against a rival: E of Loss.generator, plus its terms; the trace.
 
     In a zero-sum game the rival that looks ahead answers for the whole value, real examples included: f(θ_G,
-    θ_D^K(θ_G)) of Metz et al. 2017, equation 9, whose first part depends on θ_G through θ_D^K alone.
+    θ_D^K(θ_G)) of Metz et al. 2017, section 2.2, whose first part depends on θ_G through θ_D^K alone.
     """
     network, loss = game.critic.network, game.loss
     whole = loss.zero_sum and game.unroll > 0
@@ -94,7 +94,7 @@ def field_energy(game: Game, generator: Player, critic: Player, seen: Examples, 
     """½‖v‖², [], of v = (∇_G E[Loss.generator], ∇_C E[Loss.critic]), the players' losses without terms.
 
     The field of a simultaneous round, with the real examples and the noise of the move (Mescheder et al.
-    2017, equation 4).
+    2017, section 4).
     """
     network = game.critic.network
 

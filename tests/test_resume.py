@@ -27,10 +27,11 @@ ALL_HOOKS = [
     "trick.unrolled.steps=2",
     "critic_steps=2",
 ]
-CONVOLUTIONAL = [
+IMAGES = [
     *["data=fake", "data.size=16", "data.count=40", "model=dcgan", "model.width=4", "batch_size=6"],
-    *["device=cpu", "sample_every=0", "trick=[unrolled,instance_noise]", "trick.unrolled.steps=1"],
+    *["device=cpu", "sample_every=0"],
 ]
+CONVOLUTIONAL = [*IMAGES, "trick=[unrolled,instance_noise]", "trick.unrolled.steps=1"]
 
 
 def last(folder: Path) -> dict[str, torch.Tensor]:
@@ -87,7 +88,21 @@ def test_every_optimizer(optimizer: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("trick", options("trick"))
 def test_every_trick_alone(trick: str, tmp_path: Path) -> None:
-    assert_resumes(tmp_path, [*SMALL, f"trick=[{trick}]"])
+    images = trick in ("diffaugment", "virtual_batch_norm")
+    assert_resumes(tmp_path, [*(IMAGES if images else SMALL), f"trick=[{trick}]"])
+
+
+MIXED = {
+    "extragradient": ["trick=[extragradient,ema,lecam,packing]", "critic_steps=2"],
+    "simultaneous": ["trick=[simultaneous,unrolled,historical_averaging]", "trick.unrolled.steps=2"],
+    "lazy": ["trick=[r1,ema,lecam]", "trick.r1.every=3", "trick.ema.every=2", "trick.lecam.every=2"],
+    "recomputed": ["trick=[unrolled,r1]", "trick.unrolled.steps=4", "trick.unrolled.recompute=true"],
+}
+
+
+@pytest.mark.parametrize("mix", MIXED)
+def test_memories_intervals_and_orders(mix: str, tmp_path: Path) -> None:
+    assert_resumes(tmp_path, [*SMALL, *MIXED[mix]])
 
 
 def test_batch_norm_and_convolutions(tmp_path: Path) -> None:

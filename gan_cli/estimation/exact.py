@@ -154,15 +154,15 @@ class _Slopes:
 def _slopes(loss: Loss) -> _Slopes | None:
     """The powers of u = p/q with which the best critic's parts grow at u → 0 and u → ∞; 0 for any slower
     way."""
-    at = torch.tensor([-200.0, -100.0, 100.0, 200.0], dtype=torch.float64)
+    at = torch.tensor([-80.0, -40.0, 40.0, 80.0], dtype=torch.float64)
     best = best_parts(loss, at, at)
-    if best is None:
+    if best is None or not (best.real.isfinite().all() and best.fake.isfinite().all()):
         return None
 
     def powers(part: Tensor) -> list[float]:
         size = part.abs().clamp(min=1e-300).log()
-        found = [float(size[1] - size[0]) / 100, float(size[3] - size[2]) / 100]
-        # A logarithm of u shows as ln 2/100; only growth matters, down at u → 0 and up at u → ∞.
+        found = [float(size[1] - size[0]) / 40, float(size[3] - size[2]) / 40]
+        # A logarithm of u shows as ln 2/40; only growth matters, down at u → 0 and up at u → ∞.
         return [min(found[0], 0.0) if found[0] < -0.02 else 0.0, found[1] if found[1] > 0.02 else 0.0]
 
     return _Slopes(powers(best.real), powers(best.fake))

@@ -19,7 +19,7 @@ from gan_cli.estimation.samples import Source
 from gan_cli.files import write_atomic
 from gan_cli.losses.base import Loss
 from gan_cli.observers.events import EventFile
-from gan_cli.observers.metrics_log import plain
+from gan_cli.observers.metrics_log import plain, plain_tree
 from gan_cli.observers.recorder import Picture
 from gan_cli.observers.summary import device_name, versions
 
@@ -51,27 +51,19 @@ def keep(
 
 def results(found: Measured, about: About) -> dict[str, Any]:
     """results.json as plain containers; NaN and ±∞ are strings that float() reads."""
-    content: dict[str, Any] = _plain(dataclasses.asdict(found.estimate))
+    content: dict[str, Any] = plain_tree(dataclasses.asdict(found.estimate))
     ratio = content["ratio"]
     if ratio is not None:
         for name in ("before", "after"):
             ratio[name]["error"] = plain(getattr(found.estimate.ratio, name).error)
     return content | {
-        "validation": _plain([dataclasses.asdict(check) for check in found.curve]),
+        "validation": plain_tree([dataclasses.asdict(check) for check in found.curve]),
         "seed": about.seed,
         "seconds": round(about.seconds, 3),
         "device": device_name(about.device),
         "versions": versions(),
-        "config": _plain(dict(about.config)),
+        "config": plain_tree(dict(about.config)),
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return plain(value) if isinstance(value, float) else value
 
 
 def scalars(estimate: Estimate) -> dict[str, float]:

@@ -110,7 +110,7 @@ def train(
     """
     shift, scale = _level(p, q)
     params, buffers = network.init(seed, shift.device)
-    memory, averaged = settings.optimizer.init(params), params
+    memory, averaged, settled = settings.optimizer.init(params), params, buffers
     best: _Candidate | None = None
     curve: list[Check] = []
     first = settings.steps // 5 if _only_sides(loss) else 0
@@ -123,10 +123,10 @@ def train(
         rate = (1 + math.cos(math.pi * (step - 1) / settings.steps)) / 2
         params = apply(params, {name: rate * update for name, update in updates.items()})
         weight = 1 / max(1.0, settings.average * step)
-        averaged = {name: mean.lerp(params[name], weight) for name, mean in averaged.items()}
+        averaged, settled = _moved(averaged, params, weight), _moved(settled, buffers, weight)
         check = None
         if step in due:
-            critic = Critic(network, averaged, buffers, shift, scale)
+            critic = Critic(network, averaged, settled, shift, scale)
             found = held(loss, critic, p, q, "validation", settings.few)
             check = Check(step, found.mean, found.standard_error)
             curve.append(check)
@@ -137,6 +137,11 @@ def train(
     if best is None:
         raise RunError("the critic diverged: no bound on validation examples is finite; try a smaller rate")
     return (best if best.beats(last) else last).critic, curve
+
+
+def _moved(mean: Params, new: Params, weight: float) -> Params:
+    """The running means a step further; of a count, which has none, the last one."""
+    return {k: m.lerp(new[k], weight) if m.is_floating_point() else new[k] for k, m in mean.items()}
 
 
 def scores(critic: Critic, chunks: Iterator[Tensor]) -> Score:
@@ -176,8 +181,9 @@ def _gradient(
     calculus: Calculus,
 ) -> tuple[Params, Buffers]:
     def objective(at: Params) -> tuple[Tensor, Buffers]:
-        on_real, after = network(at, buffers, real)
-        on_fake, after = network(at, after, fake)
+        # Together, so that a critic with BatchNorm sees both sides by the statistics that it will be held by.
+        both, after = network(at, buffers, torch.cat([real, fake]))
+        on_real, on_fake = both.split([len(real), len(fake)])
         return loss.critic(on_real, on_fake).mean(), after
 
     gradients, _, after = calculus.gradient(objective, params)

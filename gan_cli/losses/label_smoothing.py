@@ -52,6 +52,11 @@ class LabelSmoothing(SeparableLoss):
     def divergence_name(self) -> str:
         return self.loss.divergence_name
 
+    @property
+    def zero_sum(self) -> bool:
+        """As the wrapped loss is, unless the critic minimises another function of the generated scores."""
+        return self.loss.zero_sum and not isinstance(self.fake, Tensor) and self.fake == 0
+
     def on_real(self, score: Score) -> Tensor:
         return self.real * self.loss.on_real(score) + (1 - self.real) * self.loss.on_fake(score)
 

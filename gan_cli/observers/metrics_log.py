@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gan_cli.files import Appender, sweep, write_atomic
 from gan_cli.observers.base import Outcome, Run
@@ -55,6 +57,15 @@ def plain(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def plain_tree(value: Any) -> Any:
+    """Plain containers with every float in them as `plain` has it, for JSON that every reader takes."""
+    if isinstance(value, Mapping):
+        return {str(name): plain_tree(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_tree(inner) for inner in value]
+    return plain(value) if isinstance(value, float) else value
 
 
 def read(path: Path) -> list[dict[str, float]]:

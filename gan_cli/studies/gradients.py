@@ -9,20 +9,16 @@ import torch
 from torch import Tensor
 
 from gan_cli.calculus import norm
+from gan_cli.dynamics import critic_moves
 from gan_cli.game import Game
 from gan_cli.losses.base import Loss
-from gan_cli.objectives import at
+from gan_cli.objectives import at, of_generator
 from gan_cli.types import Batch, Params, Round, State
 
 
 def critic_round(game: Game, state: State, batches: Round) -> State:
     """A round in which only the critic moves, once a critic batch. `step` counts these rounds."""
-    critic = state.critic
-    for batch in batches.critic:
-        fake, _ = game.generate(state.generator, batch.latent)
-        seen = game.seen(game.prepared(batch), fake, batch, state.step)
-        critic, _ = game.critic_move(critic, state.generator, seen, batch)
-    return State(state.generator, critic, state.step + 1)
+    return State(state.generator, critic_moves(game, state, batches.critic), state.step + 1)
 
 
 def generator_gradient(game: Game, state: State, batch: Batch) -> Params:
@@ -32,7 +28,7 @@ def generator_gradient(game: Game, state: State, batch: Batch) -> Params:
         player = at(state.generator, theta)
         fake, _ = game.generate(player, batch.latent)
         seen = game.seen(game.prepared(batch), fake, batch, state.step)
-        return game.generator_objective(player, state.critic, seen, batch)[0], ()
+        return of_generator(game, player, state.critic, seen, batch)[0], ()
 
     return game.calculus.gradient(objective, state.generator.params)[0]
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan_cli.files import write_atomic
+from gan_cli.observers.metrics_log import plain_tree
 from gan_cli.studies.base import Desk
 
 
@@ -54,7 +55,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def leave(desk: Desk, text: str, results: Mapping[str, Any], pictures: Mapping[str, bytes]) -> None:
     """Write table.md, results.json and the pictures into the desk's folder, and say the table."""
     write_atomic(desk.folder / "table.md", text)
-    write_atomic(desk.folder / "results.json", json.dumps(results, indent=1))
+    write_atomic(desk.folder / "results.json", json.dumps(plain_tree(results), indent=1, allow_nan=False))
     for name, picture in pictures.items():
         write_atomic(desk.folder / f"{name}.png", picture)
     desk.say(text)

@@ -78,7 +78,7 @@ def test_it_answers_within_a_second(
 def test_the_main_config_sets_every_key_and_group(gan_train: Command) -> None:
     shown = gan_train("--cfg", "job").out.splitlines()
     keys = [line.split(":")[0] for line in shown if not line.startswith((" ", "-"))]
-    assert set(keys) == {*KEYS, *GROUPS} - {"experiment"}
+    assert set(keys) == {*KEYS, *GROUPS} - {"experiment", "study"}
 
 
 def test_a_reader_that_stops_early_is_no_error(

@@ -20,8 +20,8 @@ from gan_cli.types import Params, Player, Round, State
 from tests.games import CPU, Cloud
 
 MakeOptimiser = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
-# Under a critic with BatchNorm a generator's last bias has no gradient but that of its historical average; ε is
-# so large that rate/ε times its curvature does not blow rounding up.
+# Under a critic with BatchNorm a generator's last bias has no gradient but that of its historical average; ε
+# is so large that rate/ε times its curvature does not blow rounding up.
 _ADAM: dict[str, Any] = {"lr": 0.05, "eps": 0.05}
 _THEIRS: dict[str, Any] = _ADAM | {"betas": (0.5, 0.999)}
 OPTIMISERS: dict[str, tuple[Any, MakeOptimiser]] = {

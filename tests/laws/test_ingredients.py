@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.calculus import eager, functional
+from gan_cli.calculus import Calculus, eager, functional
 from gan_cli.streams import Streams
 from gan_cli.terms.r1 import R1
 from gan_cli.views.base import compose
@@ -63,7 +63,7 @@ def test_the_generators_gradient_sees_the_noise() -> None:
 
 
 @pytest.mark.parametrize("calculus", [eager, functional])
-def test_r1_of_a_known_critic(calculus: object) -> None:
+def test_r1_of_a_known_critic(calculus: Calculus) -> None:
     """V(x) = w·x + c|x|²/2 has ∇V = w + cx."""
     w, c = torch.tensor([1.0, -2.0], dtype=torch.float64), 0.7
     real = torch.randn(16, 2, dtype=torch.float64)
