@@ -91,7 +91,7 @@ def timed(job: Job, count: int, device: torch.device) -> float:
 def critic_move(game: Game, state: State, batches: Round) -> Job:
     """An ordinary move of the critic on a batch that is made ready."""
     batch = batches.critic[-1]
-    move = partial(dynamics.critic_move, game)
+    move: Callable[..., object] = partial(dynamics.critic_move, game)
     if isinstance(game, CompiledGame):
         move = torch.compile(move)
     with torch.no_grad():

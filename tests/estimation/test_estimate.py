@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from gan_cli.data.base import Dataset, Distribution, Table
 from gan_cli.data.gaussian import Gaussian
@@ -21,12 +23,19 @@ from gan_cli.transforms.adam import Adam
 from tests.games import CPU, loss
 
 
-def measured(name: str, p: Dataset, q: Dataset, known: bool = True, **options: Any) -> Measured:
+def measured(
+    name: str,
+    p: Dataset,
+    q: Dataset,
+    known: bool = True,
+    critic: Callable[[], nn.Module] | None = None,
+    **options: Any,
+) -> Measured:
     streams = Streams(0, CPU)
     first, second = p.load(), q.load()
     assert isinstance(first, Distribution)
     assert isinstance(second, Distribution)
-    network = Network(lambda: Critic(p.shape, width=32, depth=2, activation="elu"))
+    network = Network(critic or (lambda: Critic(p.shape, width=32, depth=2, activation="elu")))
     optimizer = Adam(lr=5e-3, betas=(0.9, 0.999))
     quick: dict[str, Any] = {"steps": 500, "samples": 200_000, "checks": 5, "optimizer": optimizer}
     settings = Settings(**quick | options)
@@ -114,3 +123,14 @@ def test_the_same_seed_gives_the_same_number() -> None:
 def test_a_lipschitz_bound_is_refused() -> None:
     with pytest.raises(ValueError, match="loss must be bounded over all critics.*Lipschitz"):
         measured("wgan", line(0.0), line(1.0))
+
+
+def test_a_critic_with_batch_norm_measures_as_well() -> None:
+    """Both sides must be normalised in training as they are when they are held."""
+
+    def critic() -> nn.Module:
+        layers = [nn.Linear(1, 32), nn.BatchNorm1d(32), nn.Softplus(), nn.Linear(32, 1), nn.Flatten(0)]
+        return nn.Sequential(*layers)
+
+    found = measured("fgan_kl", line(0.0), line(1.0), critic=critic).estimate
+    assert found.bound.value == pytest.approx(0.5, rel=0.05)

@@ -12,6 +12,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from gan_cli.data.base import Distribution
 from gan_cli.data.gaussian import Gaussian
 from gan_cli.data.synthetic import Mixture, Ring
+from gan_cli.divergences.alpha import Alpha
 from gan_cli.estimation.exact import exact, gaussian_moments
 from gan_cli.estimation.parts import best_parts
 from gan_cli.losses.base import Loss
@@ -102,3 +103,15 @@ def test_moments_are_unknown_of_other_laws() -> None:
     one = Mixture(means=((0.0,),), stds=(3.0,)).load()
     assert gaussian_moments(loss("fgan_kl"), one, gaussian(mean=(0.0,))) == (True, False)
     assert exact(loss("wgan"), one, one, STREAMS) is None
+
+
+@pytest.mark.parametrize("alpha", [3.0, 4.0, 6.0])
+def test_a_steep_alpha_of_close_gaussians_is_finite(alpha: float) -> None:
+    """E_Q[u^α] = e^{α(α−1)m²/2} between N(m, 1) and N(0, 1), so D_α = (that − 1)/(α(α−1))."""
+    p, q = gaussian(mean=(0.1,)), gaussian(mean=(0.0,))
+    steep = FGAN(Alpha(alpha))
+    assert gaussian_moments(steep, p, q) == (True, True)
+    found = exact(steep, p, q, STREAMS)
+    assert found is not None
+    expected = math.expm1(alpha * (alpha - 1) * 0.1**2 / 2) / (alpha * (alpha - 1))
+    assert found.value == pytest.approx(expected, rel=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from gan_cli.losses.gan import Minimax
 from gan_cli.losses.gan_ns import NonSaturating
 from gan_cli.losses.label_smoothing import LabelSmoothing
 from gan_cli.losses.rpgan import RpGAN
+from gan_cli.streams import Streams
+from tests.games import CPU, Cloud, small_game
 from tests.laws.cases import (
     FAKE,
     FOLDER,
@@ -116,3 +119,14 @@ def test_smoothing_yaml_is_the_trick() -> None:
     assert TRICK.read_text().startswith("# @package trick.label_smoothing\n")
     trick = instantiate(OmegaConf.load(TRICK), _partial_=True)
     assert trick(NonSaturating()) == LabelSmoothing(NonSaturating(), real=0.9, fake=0.0)
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+@pytest.mark.parametrize("name", ["gan", "wgan", "gan_ns"])
+def test_smoothing_by_nothing_is_the_unit_of_unrolled_games_too(name: str, steps: int) -> None:
+    plain = small_game(name, unroll=steps)
+    smoothed = replace(plain, loss=LabelSmoothing(plain.loss, real=1.0, fake=0.0))
+    batches = plain.draw(0, Cloud(), Streams(0, CPU))
+    one, other = (game.play(game.init(0), batches)[0].generator.params for game in (plain, smoothed))
+    for k, p in one.items():
+        torch.testing.assert_close(other[k], p, rtol=1e-12, atol=1e-14)
