@@ -125,6 +125,7 @@ def test_smoothing_yaml_is_the_trick() -> None:
 @pytest.mark.parametrize("name", ["gan", "wgan", "gan_ns"])
 def test_smoothing_by_nothing_is_the_unit_of_unrolled_games_too(name: str, steps: int) -> None:
     plain = small_game(name, unroll=steps)
+    assert isinstance(plain.loss, SeparableLoss)
     smoothed = replace(plain, loss=LabelSmoothing(plain.loss, real=1.0, fake=0.0))
     batches = plain.draw(0, Cloud(), Streams(0, CPU))
     one, other = (game.play(game.init(0), batches)[0].generator.params for game in (plain, smoothed))
