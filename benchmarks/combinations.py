@@ -125,14 +125,28 @@ def models() -> str:
 def losses() -> str:
     """Each trick by each loss: only what is refused, since nearly nothing is."""
     small = (*POINTS, "model=mlp_fgan", *SMALL["mlp_fgan"])
+    lists = lists_of(small)
     found = [
         f"- `{trick}` with `loss={loss}`: {reason}"
-        for trick in options("trick")
-        if refusal(small, trick) is None
         for loss in options("loss")
+        for several in lists
+        if refusal((*small, f"loss={loss}"), *several) is not None
+        for trick in several
         if (reason := refusal((*small, f"loss={loss}"), trick)) is not None
     ]
     return "## Tricks and losses\n\nEvery trick goes with every loss but\n\n" + "\n".join(found) + "\n"
+
+
+def lists_of(overrides: Sequence[str]) -> list[list[str]]:
+    """All tricks that the command line allows, in a few lists that it allows."""
+    lists: list[list[str]] = [[]]
+    for trick in options("trick"):
+        home = next((several for several in lists if refusal(overrides, *several, trick) is None), None)
+        if home is not None:
+            home.append(trick)
+        elif refusal(overrides, trick) is None:
+            lists.append([trick])
+    return lists
 
 
 def page() -> str:

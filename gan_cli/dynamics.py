@@ -87,6 +87,7 @@ def play(game: Game, state: State, batches: Round) -> tuple[State, Traces]:
     return game.order.play(game, State(state.generator, critic, state.step), batches)
 
 
+@torch.no_grad()
 def critic_moves(game: Game, state: State, batches: Sequence[Batch]) -> Player:
     """The critic after a move for each batch, against a generator that stands still."""
     critic = state.critic

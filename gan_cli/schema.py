@@ -134,7 +134,9 @@ ESTIMATE = Schema(
     keys={
         "steps": Key("updates of the critic", int, 1),
         "batch_size": Key("examples of p and of q in each update", int, 2),
-        "samples": Key("held-out examples a side; null: a million points or 10,000 images", int | None, 100),
+        "samples": Key(
+            "held-out examples a side; null: two million points or 10,000 images", int | None, 100
+        ),
         "checks": Key("how often on the way the bound is taken on validation examples", int, 1),
         "average": Key("the share of the last steps over which parameters are averaged", float, 0),
         "seed": KEYS["seed"],

@@ -21,7 +21,7 @@ from gan_cli.errors import InputError
 from gan_cli.schema import ESTIMATE, check
 
 LOG = "estimate.log"
-_SAMPLES = {"points": 1_000_000, "image": 10_000}
+_SAMPLES = {"points": 2_000_000, "image": 10_000}
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def train(config: DictConfig) -> None:
         except KeyboardInterrupt:
             steps, outcome = 0, "stopped"
     if outcome == "done":
-        print(f"done: {steps} steps {'of each run ' if series else ''}in {shown(folder)}")
+        print(f"done: {'the study' if series else f'{steps} steps'} in {shown(folder)}")
         # Of a sweep, all runs together are what one looks at.
         tensorboard = shlex.quote(program("tensorboard"))
         looked_at = folder.parent if HydraConfig.get().mode == RunMode.MULTIRUN else folder

@@ -81,6 +81,7 @@ class Gaussian(Dataset):
             at_least_one(dimension=self.dimension)
         for name in ("mean", "std"):
             values = tuple(float(value) for value in getattr(self, name))
+            require(len(values) > 0, name, "at least one number", [])
             rule = f"one number or {self.shape[0]}"
             require(len(values) in (1, self.shape[0]), name, rule, list(values))
             require(all(map(math.isfinite, values)), name, "finite numbers", list(values))

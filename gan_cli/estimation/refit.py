@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from gan_cli.checks import at_least_one, positive
+from gan_cli.checks import at_least_one, positive, require
 from gan_cli.data.base import Table
 from gan_cli.estimation.estimate import Estimate, estimate, refuse
 from gan_cli.estimation.samples import SHARES, Fresh, Source, Split
@@ -51,7 +51,8 @@ class CriticRefit(Metric):
         samples: int = 10_000,
         lr: float = 1e-3,
     ) -> None:
-        at_least_one(steps=steps, batch_size=batch_size, samples=samples)
+        at_least_one(steps=steps, batch_size=batch_size)
+        require(samples >= 100, "samples", "at least 100", samples)
         positive(lr=lr)
         refuse(loss)
         self._loss, self._critic = loss, critic

@@ -91,6 +91,7 @@ class _Candidate:
         return not apart.mean <= 2 * apart.standard_error
 
 
+@torch.no_grad()  # else every step's graph would hang on the next one's
 def train(
     loss: Loss,
     network: Network,

@@ -19,6 +19,9 @@ from gan_cli.losses.fgan import FGAN
 from gan_cli.streams import Streams
 from gan_cli.types import Score
 
+_FAR, _ROUNDING = 0.25, 1e-2
+"""A bound that is further off than this share of the exact value, and than this, is nobody's estimate."""
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -69,6 +72,8 @@ def held_against(
         if len(side):
             doubts += doubts_of("best critic's", name, tail(side), above)
     relative = (bound - known.value) / above if above and math.isfinite(above) else math.nan
+    if abs(relative) > _FAR and abs(bound - known.value) > 5 * known.error + _ROUNDING:
+        doubts.append(f"the bound is {relative:+.0%} off the exact value: this critic is far from the best")
     compared, error, correlation = _distance(loss, torch.cat(learned), torch.cat(ratios))
     return Truth(known, relative, compared, error, correlation, _ratio_error(loss, learned, ratios)), doubts
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gan_cli.checks import require
 from gan_cli.divergences.base import Divergence
+from gan_cli.divergences.total_variation import TotalVariation
 from gan_cli.losses.base import SeparableLoss
 from gan_cli.types import Score
 
@@ -47,7 +48,7 @@ class FGAN(SeparableLoss):
 
     @property
     def zero_sum(self) -> bool:
-        return self.objective == "variational"
+        return self.objective == "variational" or isinstance(self.divergence, TotalVariation)  # f*(T) = T
 
     @property
     def divergence_name(self) -> str:

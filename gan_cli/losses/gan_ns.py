@@ -24,5 +24,9 @@ class NonSaturating(Minimax):
     tensor([40.])
     """
 
+    @property
+    def zero_sum(self) -> bool:
+        return False
+
     def on_generated(self, score: Score) -> Tensor:
         return F.softplus(-score)

@@ -29,7 +29,7 @@ def drawn(found: dict[int, dict[str, Any]], law: Distribution) -> Picture:
     frame, columns = Frame.around(real), max(len(one["shown"]) for one in found.values())
     target = heat(real.numpy(), frame)
     figure = Figure(
-        figsize=(1.45 * (columns + 1) + 0.3, 1.45 * len(found) + 3.1), dpi=110, layout="constrained"
+        figsize=(max(1.45 * (columns + 1) + 0.3, 8.0), 1.45 * len(found) + 3.1), dpi=110, layout="constrained"
     )
     FigureCanvasAgg(figure)
     above, below = figure.subfigures(2, 1, height_ratios=[1.45 * len(found) + 0.3, 2.8], squeeze=False)[:, 0]

@@ -21,6 +21,7 @@ def critic_round(game: Game, state: State, batches: Round) -> State:
     return State(state.generator, critic_moves(game, state, batches.critic), state.step + 1)
 
 
+@torch.no_grad()
 def generator_gradient(game: Game, state: State, batch: Batch) -> Params:
     """∇_θ of the generator's objective on one batch, against the critic as it stands."""
 

@@ -60,7 +60,7 @@ class Unrolled:
         at_least_one(
             seeds=self.seeds, measure_every=self.measure_every, samples=self.samples, columns=self.columns
         )
-        at_least_one(steps_ahead=len(self.steps_ahead))
+        require(len(self.steps_ahead) > 0, "steps_ahead", "at least one number of moves", [])
         for steps in self.steps_ahead:
             nonnegative(steps_ahead=steps)
         different = len(set(self.steps_ahead)) == len(self.steps_ahead)

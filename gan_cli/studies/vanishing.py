@@ -68,7 +68,9 @@ class Vanishing:
     clip: float = 0.05
 
     def __post_init__(self) -> None:
-        at_least_one(updates=self.updates, points=self.points - 1, batches=self.batches, seeds=self.seeds)
+        at_least_one(updates=self.updates, seeds=self.seeds)
+        require(self.points >= 2, "points", "at least 2", self.points)
+        require(self.batches >= 2, "batches", "at least 2: one has no spread", self.batches)
         positive(noise=self.noise, clip=self.clip)
         rising = list(self.trained) == sorted(set(self.trained)) and len(self.trained) > 0
         require(rising and self.trained[0] >= 0, "trained", "rising numbers of rounds", list(self.trained))

@@ -180,3 +180,15 @@ def test_threshold_is_the_slope_of_f_at_one(loss: Loss) -> None:
     assert (threshold is None) == (statistic is None)
     if threshold is not None and statistic is not None:
         assert statistic.item() == pytest.approx(threshold.item(), abs=1e-14)
+
+
+@every
+def test_a_zero_sum_generator_wants_what_the_critic_does_not(loss: Loss) -> None:
+    """By what it says of generated scores alone: ∂generator = −∂critic, or it is another game."""
+    real, fake = (
+        torch.linspace(-2, 2, 9, dtype=torch.float64),
+        torch.linspace(-3, 1.5, 9, dtype=torch.float64),
+    )
+    of_generator = torch.func.grad(lambda v: loss.generator(real, v).sum())(fake)
+    of_critic = torch.func.grad(lambda v: loss.critic(real, v).sum())(fake)
+    assert torch.allclose(of_generator, -of_critic, rtol=1e-9, atol=1e-12) == loss.zero_sum
