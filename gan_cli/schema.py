@@ -167,7 +167,7 @@ def check(config: Mapping[str, Any], schema: Schema = TRAIN) -> dict[str, Any]:
             raise InputError(f"{name} is missing: it can be changed, not removed")
         checked[name] = _target(name, config[name]) if key.type is dict else key.fit(name, config[name])
     for group in schema.groups:
-        if group == "study" and config.get(group) is None:
+        if group == "study" and not config.get(group):
             checked[group] = None
         elif group != "experiment":
             checked[group] = _node(group, config.get(group), schema.nodes)

@@ -22,13 +22,15 @@ def read(lines: Sequence[str], options: Mapping[str, list[str]], schema: Schema 
     """The overrides with `trick=x` written as the list that Hydra takes, `p=x` as `data@p=x`; all else as it
     was.
 
-    `experiment=null` is what holds without it, and Hydra takes no null for a group: it is left out.
+    Hydra takes no null for a group: `experiment=null` is what holds without it and is left out, `study=null`
+    is `study=none`, which undoes an experiment's.
 
     options: each group's. Raises InputError for the first override that cannot be read, or that names a
     group, an option or a top-level key that is not there.
     """
     written = [_one(parse(line, options), options, schema) for line in lines]
-    return [line for line in written if line != "experiment=null"]
+    named = ["study=none" if line == "study=null" else line for line in written]
+    return [line for line in named if line != "experiment=null"]
 
 
 def parse(line: str, options: Mapping[str, list[str]]) -> Override:
