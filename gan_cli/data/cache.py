@@ -64,7 +64,8 @@ def _claimed(part: Path) -> Iterator[Path]:
 
 def _lock(part: Path) -> int:
     while True:
-        part.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # it was there, and is renamed by now
+            part.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             handle = os.open(part / _LOCK, os.O_RDWR | os.O_CREAT)
             try:
