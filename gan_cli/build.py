@@ -38,7 +38,7 @@ class Experiment:
     game: Game
     dataset: Dataset
     settings: Settings
-    metrics: tuple[Metric, ...]
+    metrics: Mapping[str, Metric]
     device: torch.device
     steps: int
     seed: int
@@ -46,6 +46,12 @@ class Experiment:
     resident_mb: int
     config_yaml: str
     config: Mapping[str, Any]
+
+    def preflight(self) -> None:
+        """Look for the files that data and metrics need. Raises InputError where one is missing."""
+        self.dataset.preflight()
+        for metric in self.metrics.values():
+            metric.preflight()
 
 
 def build(cfg: DictConfig) -> Experiment:
@@ -157,13 +163,17 @@ def _refusing(key: str, node: DictConfig, function: Callable[..., Any], *argumen
         raise InputError(_placed(key, node, error)) from None
 
 
-def _metrics(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> tuple[Metric, ...]:
-    """The metrics of the list; one that asks for the loss or the critic gets them without any trick."""
+def _metrics(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> dict[str, Metric]:
+    """The metrics of the list by name; one that asks for the loss or the critic gets them without any trick.
+
+    Raises InputError for two that measure under one name.
+    """
     offers: dict[str, Callable[[], Any]] = {
         "loss": lambda: make("loss", cfg.loss, Loss),
         "critic": lambda: _side(cfg, "critic", dataset, Tricks(), dtype).network,
+        "dataset": lambda: dataset,
     }
-    found = []
+    found: dict[str, Metric] = {}
     for name in map(str, cfg.get("metric") or {}):
         node = cfg.metric[name]
         wanted = inspect.signature(get_object(node._target_)).parameters
@@ -172,8 +182,13 @@ def _metrics(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> tuple[Met
         metric = _refusing(f"metric.{name}", node, partial(begun, **filled))
         if not isinstance(metric, Metric):
             raise InputError(f"metric.{name}._target_={node._target_}: it gives no Metric")
-        found.append(metric)
-    return tuple(found)
+        for other, there in found.items():
+            if twice := set(there.names) & set(metric.names):
+                raise InputError(
+                    f"metric={name}: metric={other} measures {min(twice)}, too: choose one of them"
+                )
+        found[name] = metric
+    return found
 
 
 def make(key: str, node: DictConfig, kind: type, **extra: Any) -> Any:

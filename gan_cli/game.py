@@ -108,7 +108,6 @@ class Game:
         seen = self.loss.measure(critic.real, critic.fake)
         return measured | {names.get(name, name): value for name, value in seen.items()}
 
-    @torch.no_grad()
     def sample(self, state: State, latent: Tensor) -> Tensor:
         """G(z) in evaluation mode (BatchNorm uses its running statistics), [B, …]; its average, if kept."""
         player, params = state.generator, state.generator.params

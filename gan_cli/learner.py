@@ -54,7 +54,7 @@ class Learner(Protocol):
         ...
 
     def sample(self, state: State, latent: Tensor, /) -> Tensor:
-        """Examples in the data's range, [B, …]."""
+        """Examples in the data's range, [B, …]; differentiable in the latent."""
         ...
 
     def critique(self, state: State, x: Tensor, /) -> Critique | None:

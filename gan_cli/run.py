@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from gan_cli import checkpoint
 from gan_cli.build import Experiment
+from gan_cli.data.base import Sampler, Table
 from gan_cli.data.feed import Feed
 from gan_cli.loop import train
 from gan_cli.observers.base import Outcome, Run
@@ -36,21 +37,28 @@ def run(
         else:
             state, start = checkpoint.restore(state, found.tensors), found.step
     with Feed(experiment.dataset, learner.batch_size, streams, device, experiment.resident_mb) as feed:
-        description = Run(
-            folder=folder,
-            learner=learner,
-            dataset=experiment.dataset,
-            data=feed.data,
-            streams=streams,
-            seed=experiment.seed,
-            steps=experiment.steps,
-            settings=experiment.settings,
-            metrics=experiment.metrics,
-            device=device,
-            config_yaml=experiment.config_yaml,
-            config=experiment.config,
-            start_step=start,
-            notes=tuple(notes),
-        )
+        description = described(experiment, folder, feed.data, start, notes)
         state, outcome = train(learner, feed, state, description, default_observers(description), stop)
     return int(state.step), outcome
+
+
+def described(
+    experiment: Experiment, folder: Path, data: Table | Sampler, step: int, notes: Sequence[str] = ()
+) -> Run:
+    """The experiment in its folder as observers know it: its data loaded, at the start of step `step`."""
+    return Run(
+        folder=folder,
+        learner=experiment.game,
+        dataset=experiment.dataset,
+        data=data,
+        streams=Streams(experiment.seed, experiment.device),
+        seed=experiment.seed,
+        steps=experiment.steps,
+        settings=experiment.settings,
+        metrics=experiment.metrics,
+        device=experiment.device,
+        config_yaml=experiment.config_yaml,
+        config=experiment.config,
+        start_step=step,
+        notes=tuple(notes),
+    )

@@ -1,7 +1,8 @@
-"""The generator of a finished run as a data set: `q=run q.folder=outputs/…`."""
+"""Finished runs, opened again: for the commands that look at them, and as a data set."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,86 @@ from gan_cli.cli.output import shown
 from gan_cli.data.base import Dataset, Kind, Sampler
 from gan_cli.errors import InputError
 from gan_cli.learner import Learner
+from gan_cli.observers.base import Run as Described
 from gan_cli.types import State
 
 if TYPE_CHECKING:
     from gan_cli.build import Experiment
 
 _AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run at one of its checkpoints: what it was of, and its state. Its data are read only if asked for."""
+
+    folder: Path
+    experiment: Experiment
+    file: Path
+    step: int
+    state: State
+
+    @cached_property
+    def run(self) -> Described:
+        """The run as the observers know it, its data loaded. Raises InputError where these cannot be read."""
+        from gan_cli.run import described
+
+        self.experiment.dataset.preflight()
+        return described(self.experiment, self.folder, self.experiment.dataset.load(), self.step)
+
+
+def opened(folder: str, which: str = "last", device: str = "cpu", key: str = "run") -> Opened:
+    """The run in `folder` at its checkpoint `which`: "last" (the last whole one), "best", or a step.
+
+    key: what the user called the folder. Raises InputError where the folder holds no run, its settings cannot
+    be built, or there is no such checkpoint.
+    """
+    experiment = _experiment(folder, device, key)
+    place = Path(folder).expanduser()
+    found = _checkpoint(place, which)
+    state = checkpoint.restore(experiment.game.init(experiment.seed, experiment.device), found.tensors)
+    return Opened(place, experiment, found.path, found.step, state)
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The folders of runs at or below this one, in the order in which a person counts."""
+    found = {path.parent.parent for path in folder.rglob(".hydra/config.yaml")}
+    runs = [run for run in found if (run / "summary.json").is_file() or checkpoint.listed(run)]
+    return sorted(runs, key=lambda run: [_natural(part) for part in run.parts])
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that puts 2 before 10.
+
+    >>> sorted(["10", "2", "1-b"], key=_natural)
+    ['1-b', '2', '10']
+    """
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def _experiment(folder: str, device: str, key: str) -> Experiment:
+    earlier = resume.find(folder, key)
+    program.make_importable(earlier.config_dir)
+    program.make_importable(earlier.cwd / "configs")
+    settings = saved(earlier.settings / "config.yaml")
+    built: Experiment = job.experiment(settings | {"device": device, "metric": {}})
+    return built
+
+
+def _checkpoint(folder: Path, which: str) -> checkpoint.Checkpoint:
+    there = checkpoint.listed(folder)
+    if not there:
+        raise InputError(f"{shown(folder.absolute())} has no checkpoint yet: there is no generator")
+    if which == "last":
+        found, _ = checkpoint.latest_good(folder)
+        if found is None:
+            raise InputError(f"{folder} has no whole checkpoint: there is no generator")
+        return found
+    for step, path in there:
+        if which == str(step):
+            return checkpoint.load(path)
+    steps = ", ".join(str(step) for step, _ in there)
+    raise InputError(f"checkpoint={which}: {shown(folder.absolute())} has those of the steps {steps}")
 
 
 @dataclass(frozen=True)
@@ -61,41 +136,34 @@ class Run(Dataset):
             raise ValueError(str(error)) from error
 
     @cached_property
-    def _experiment(self) -> Experiment:
-        earlier = resume.find(self.folder, "folder")
-        program.make_importable(earlier.config_dir)
-        program.make_importable(earlier.cwd / "configs")
-        built: Experiment = job.experiment(
-            saved(earlier.settings / "config.yaml") | {"device": "cpu", "metric": {}}
-        )
-        return built
+    def _experiment(self) -> Any:
+        return _experiment(self.folder, "cpu", "folder")
 
     @property
     def kind(self) -> Kind:  # type: ignore[override]
         """That of the run's data."""
-        return self._experiment.dataset.kind
+        kind: Kind = self._experiment.dataset.kind
+        return kind
 
     @property
     def shape(self) -> tuple[int, ...]:
         """That of the run's data."""
-        return self._experiment.dataset.shape
+        shape: tuple[int, ...] = self._experiment.dataset.shape
+        return shape
 
     @property
     def pixel_range(self) -> tuple[float, float] | None:
-        return self._experiment.dataset.pixel_range
+        bounds: tuple[float, float] | None = self._experiment.dataset.pixel_range
+        return bounds
+
+    def held_out(self) -> Run:
+        return self
 
     def preflight(self) -> None:
         """Raises InputError where the run has no checkpoint."""
-        if not checkpoint.listed(Path(self.folder).expanduser()):
-            raise InputError(
-                f"{shown(Path(self.folder).absolute())} has no checkpoint yet: there is no generator"
-            )
+        _checkpoint(Path(self.folder).expanduser(), "last")
 
     def load(self) -> Sampler:
         """The generator at the last checkpoint that is whole. Raises InputError where there is none."""
-        experiment: Any = self._experiment
-        found, _ = checkpoint.latest_good(Path(self.folder).expanduser())
-        if found is None:
-            raise InputError(f"{self.folder} has no whole checkpoint: there is no generator")
-        state = checkpoint.restore(experiment.game.init(experiment.seed, "cpu"), found.tensors)
-        return Generated(experiment.game, state)
+        last = opened(self.folder, key="folder")
+        return Generated(last.experiment.game, last.state)

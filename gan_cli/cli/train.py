@@ -76,7 +76,7 @@ def _check_targets(plan: Plan) -> None:
             continue
         seen.append(config)
         try:
-            experiment(job.config).dataset.preflight()
+            experiment(job.config).preflight()
             study(job.config)
         except InputError as error:
             which = f" (in the run {' '.join(job.overrides)})" if len(plan.jobs) > 1 else ""

@@ -53,11 +53,13 @@ class Sampler(ABC):
 class Distribution(Sampler):
     """A law on R^D whose density is known, with named modes.
 
-    modes: [M, D]; scale: [M], the standard deviation of each mode.
+    modes: [M, D]; scale: [M], the standard deviation of each mode; weights: [M], the modes' shares, None
+    where all have the same.
     """
 
     modes: Tensor
     scale: Tensor
+    weights: Tensor | None
 
     @abstractmethod
     def log_density(self, x: Tensor) -> Tensor:
@@ -97,6 +99,13 @@ class Dataset(ABC):
 
         Raises InputError if they are not there afterwards.
         """
+
+    def held_out(self) -> Dataset | None:
+        """The same set's examples that training does not see, None where there are none.
+
+        A law gives itself: each draw from it is a new one.
+        """
+        return None
 
     @abstractmethod
     def load(self) -> Table | Sampler:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -44,6 +44,9 @@ class CelebA(DecodedSet):
 
     def home(self) -> Path:
         return Path(self.root) / "celeba"
+
+    def held_out(self) -> CelebA | None:
+        return replace(self, split="test") if self.split == "train" else None
 
     def preflight(self) -> None:
         if self._find() is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,6 +27,10 @@ class Fake(ImageSet):
         at_least_one(count=self.count, classes=self.classes)
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
+
+    def held_out(self) -> Fake:
+        """As many others of the same law."""
+        return replace(self, seed=self.seed + 1)
 
     def load(self) -> Table:
         """The images: uint8 [count, C, size, size]."""

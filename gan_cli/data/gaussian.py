@@ -27,6 +27,10 @@ class Normal(Distribution):
         return self.mean[None].float()
 
     @property
+    def weights(self) -> None:  # type: ignore[override]
+        """There is one mode."""
+
+    @property
     def scale(self) -> Tensor:  # type: ignore[override]
         """√(tr Σ/D), [1]."""
         return (self.root.square().sum() / len(self.mean)).sqrt()[None].float()
@@ -97,6 +101,9 @@ class Gaussian(Dataset):
     def shape(self) -> tuple[int, ...]:
         """(D,)."""
         return (len(self.mean) if self.dimension is None else self.dimension,)
+
+    def held_out(self) -> Gaussian:
+        return self
 
     def load(self) -> Distribution:
         """The Gaussian as a distribution."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,27 @@ from gan_cli.data.sources import Source
 class ImageFolder(DecodedSet):
     """The images below the folder `root`, however deep, or in the archive `root` (.tar.xz, .zip, …).
 
-    subfolder: only images below this folder of it. Labels are the first folder level on which images differ.
+    subfolder: only images below this folder of it; test_subfolder: those that training does not see. Labels
+    are the first folder level on which images differ. Raises ValueError where one of the two folders holds
+    the other.
     """
 
     subfolder: str | None = None
+    test_subfolder: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.test_subfolder:
+            train, test = (f"{(name or '').strip('/')}/" for name in (self.subfolder, self.test_subfolder))
+            if train.startswith(test) or test.startswith(train.lstrip("/")):
+                raise ValueError(
+                    f"test_subfolder must lie outside subfolder={self.subfolder}, got {self.test_subfolder}"
+                )
+
+    def held_out(self) -> ImageFolder | None:
+        if not self.test_subfolder:
+            return None
+        return replace(self, subfolder=self.test_subfolder, test_subfolder=None)
 
     def title(self) -> str:
         below = f" below data.subfolder={self.subfolder}" if self.subfolder else ""

@@ -6,7 +6,7 @@ import gzip
 import importlib
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -50,6 +50,9 @@ class MNIST(ImageSet):
     def folder(self) -> Path:
         """Where the files lie."""
         return Path(self.root) / self.name / "raw"
+
+    def held_out(self) -> MNIST | None:
+        return replace(self, split="test") if self.split == "train" else None
 
     def preflight(self) -> None:
         missing = [name for pair in self._names() for name in pair if self._find(name) is None]

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,10 @@ class TorchvisionSet(DecodedSet):
 
     def stem(self) -> str:
         return self.name
+
+    def held_out(self) -> TorchvisionSet | None:
+        """The split `test` where this is a split for training."""
+        return replace(self, split="test") if (self.split or "").startswith("train") else None
 
     def preflight(self) -> None:
         if self.name in _IDX:

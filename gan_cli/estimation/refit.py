@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
 
 from gan_cli.checks import at_least_one, positive, require
 from gan_cli.data.base import Table
@@ -14,7 +13,7 @@ from gan_cli.estimation.estimate import Estimate, estimate, refuse
 from gan_cli.estimation.samples import SHARES, Fresh, Source, Split
 from gan_cli.estimation.training import Settings
 from gan_cli.losses.base import Loss
-from gan_cli.metrics.base import Metric, Subject
+from gan_cli.metrics.base import Direction, Measured, Metric, Subject
 from gan_cli.network import Network
 from gan_cli.streams import Streams
 from gan_cli.transforms.adam import Adam
@@ -37,9 +36,10 @@ def refit(
 class CriticRefit(Metric):
     """The held-out bound of a critic of the run's own architecture, trained afresh at each evaluation.
 
-    refit_bound ± refit_error: the bound and its standard error; refit_reliable: 1 where the tails let these
-    two be trusted, else 0. steps, batch_size, samples, lr: of the critic's training and of the examples that
-    judge it. Raises ValueError for numbers below 1 and for a loss that needs a Lipschitz critic.
+    refit_bound ± refit_bound_error: the bound and its standard error; refit_reliable: 1 where the tails let
+    these two be trusted, else 0. steps, batch_size, samples, lr: of the critic's training and of the
+    examples that judge it. Raises ValueError for numbers below 1 and for a loss that needs a Lipschitz
+    critic.
     """
 
     def __init__(
@@ -60,16 +60,28 @@ class CriticRefit(Metric):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return "refit_bound", "refit_error", "refit_reliable"
+        return "refit_bound", "refit_bound_error", "refit_reliable"
 
-    def measure(self, subject: Subject) -> dict[str, Tensor]:
+    @property
+    def about(self) -> str:
+        asked = self._settings
+        return (
+            f"nats; a fresh critic's bound on {self._loss.divergence_name} after {asked.steps} updates of "
+            f"batch {asked.batch_size}, on at most {asked.samples} held-out examples a side"
+        )
+
+    @property
+    def better(self) -> dict[str, Direction]:
+        return {"refit_bound": "lower"}
+
+    def measure(self, subject: Subject) -> Measured:
         # One seed for all evaluations: the generator's changes are then in the curve, and no critic's luck.
         streams = Streams(subject.streams.seed, subject.streams.device)
         real, fake = self._real(subject, streams), Fresh(subject.fake, streams, "refit/fake")
         found = refit(self._loss, self._critic, real, fake, self._settings, streams)
         values = (found.bound.value, found.bound.standard_error, float(found.reliable))
         device = streams.device
-        return {n: torch.tensor(v, device=device) for n, v in zip(self.names, values, strict=True)}
+        return Measured({n: torch.tensor(v, device=device) for n, v in zip(self.names, values, strict=True)})
 
     def _real(self, subject: Subject, streams: Streams) -> Source:
         """Drawn afresh where there is a law; else as many of the table's as the parts can use and memory

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,31 +13,57 @@ from torch import Tensor
 from gan_cli.streams import Streams
 
 Draw = Callable[[torch.Generator, int], Tensor]
+Direction = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True)
 class Subject:
     """The generator of a run at one evaluation, and the data that it is held against.
 
-    real, fake: n examples as a critic sees them, [n, *shape] float on the generator's device; real ones are
-    drawn without replacement where there are finitely many, and fewer than n where there are fewer. examples:
-    how many real ones there are, None where they are drawn without end. streams: the run's random numbers;
-    name a purpose of your own, and take `step` for the number.
+    real, unseen, fake: n examples as a critic sees them, [n, *shape] float on the generator's device. real
+    ones are of those that the run trains on, unseen ones of the same law and no part of these (None where
+    there are none). Both are drawn without replacement where there are finitely many, and fewer than n where
+    there are fewer: `examples` and `unseen_examples` say how many, None where they are drawn without end.
+    latents: n draws from the prior, [n, Z]; generate: G(z) in evaluation mode, differentiable, [B, Z] ->
+    [B, *shape]. pixel_range: the values of black and white, None for points. streams: the run's random
+    numbers; name a purpose of your own, and take `step` for the number.
     """
 
     step: int
     shape: tuple[int, ...]
+    pixel_range: tuple[float, float] | None
     real: Draw
     fake: Draw
+    unseen: Draw | None
     examples: int | None
+    unseen_examples: int | None
+    latents: Draw
+    generate: Callable[[Tensor], Tensor]
     streams: Streams
+
+
+class Sheet(NamedTuple):
+    """Images to look at, [N, C, H, W] in the subject's pixel range, in rows of so many columns."""
+
+    images: Tensor
+    columns: int
+
+
+class Measured(NamedTuple):
+    """What a metric finds: numbers, each [], the standard error of <name> under <name>_error; pictures; and
+    numbers of single examples, [n] each."""
+
+    values: dict[str, Tensor]
+    sheets: Mapping[str, Sheet] = {}
+    per_example: Mapping[str, Tensor] = {}
 
 
 class Metric(ABC):
     """A measure that a run takes every `evaluate_every` steps and logs as "evaluation/<name>".
 
-    A constructor may ask for `loss`, the run's Loss without the tricks around it, and `critic`, the Network
-    of its critic without the tricks in it: the run fills these in. All else is the yaml's.
+    A constructor may ask for `loss`, the run's Loss without the tricks around it, `critic`, the Network of
+    its critic without the tricks in it, and `dataset`, its Dataset: the run fills these in. All else is the
+    yaml's.
     """
 
     @property
@@ -44,6 +71,19 @@ class Metric(ABC):
     def names(self) -> tuple[str, ...]:
         """The numbers that `measure` gives, in the order in which they are logged."""
 
+    @property
     @abstractmethod
-    def measure(self, subject: Subject) -> dict[str, Tensor]:
-        """The numbers by name, each []. A pure function of the subject."""
+    def about(self) -> str:
+        """How the numbers come about, in one line: their unit, the protocol and its sizes."""
+
+    @property
+    def better(self) -> Mapping[str, Direction]:
+        """Of the names, those that are better one way, and which way."""
+        return {}
+
+    def preflight(self) -> None:  # noqa: B027 - most metrics need no file
+        """Look for the files that it needs, before anything is trained. Raises InputError."""
+
+    @abstractmethod
+    def measure(self, subject: Subject) -> Measured:
+        """The numbers, pictures and details of one moment. A pure function of the subject."""

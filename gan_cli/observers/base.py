@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from gan_cli.errors import InputError
 from gan_cli.learner import Learner
 from gan_cli.streams import Streams
 from gan_cli.types import Round, State, Trace
@@ -38,7 +40,7 @@ class Run:
 
     `start_step` is 0, or the step of the checkpoint that the run goes on from. `config_yaml` is the resolved
     config as text, `config` the same as plain containers. `notes` are lines to be said at the start, such as
-    that a checkpoint was torn. `metrics` are what `metric=[…]` adds to each evaluation.
+    that a checkpoint was torn. `metrics` are what `metric=[…]` adds to each evaluation, by name.
     """
 
     folder: Path
@@ -54,7 +56,17 @@ class Run:
     config: Mapping[str, Any] = field(default_factory=dict)
     start_step: int = 0
     notes: tuple[str, ...] = ()
-    metrics: tuple[Metric, ...] = ()
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+
+    @cached_property
+    def unseen(self) -> Table | Sampler | None:
+        """The examples that training does not see, read when they are first asked for; None where there are
+        none, or none that can be read: a metric that needs them says so in its preflight."""
+        held_out = self.dataset.held_out()
+        try:
+            return None if held_out is None else held_out.load()
+        except InputError:
+            return None
 
     def due(self, every: int, step: int) -> bool:
         """Whether something done every `every` steps is due: at its multiples and after the last step."""

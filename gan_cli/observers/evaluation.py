@@ -5,23 +5,31 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Distribution, Table
-from gan_cli.metrics.base import Subject
+from gan_cli.data.base import Distribution
+from gan_cli.metrics.base import Direction, Measured
 from gan_cli.metrics.modes import ModeCoverage, mode_coverage
 from gan_cli.metrics.spread import mean_distance
+from gan_cli.observers import evaluations
 from gan_cli.observers.base import Observer, Run
-from gan_cli.observers.examples import draw_real, generate, latent_examples, real_examples
+from gan_cli.observers.examples import generate, latent_examples, real_examples, subject
 from gan_cli.observers.recorder import Recorder, to_host
 from gan_cli.types import State, Trace
 
 POINTS, IMAGES = 2500, 512
+BETTER: dict[str, Direction] = {
+    "modes_covered": "higher",
+    "high_quality": "higher",
+    "reverse_kl": "lower",
+    "effective_modes": "higher",
+}
+"""Which way those are better that are measured without being asked for."""
 _PURPOSE = "evaluation"
 
 
 def metrics(run: Run) -> tuple[str, ...]:
     """The names of what is measured for a run's data."""
     known = ModeCoverage._fields if isinstance(run.data, Distribution) else ()
-    more = [name for metric in run.metrics for name in metric.names]
+    more = [name for metric in run.metrics.values() for name in metric.names]
     return tuple(f"{_PURPOSE}/{name}" for name in (*known, "spread", *more))
 
 
@@ -29,7 +37,8 @@ class Evaluation(Observer):
     """Draws fresh samples every `evaluate_every` steps and adds "evaluation/…" to the record of that step.
 
     2500 points or 512 images: the spread of all data, and the modes covered where they are known; and what
-    each of the run's metrics measures. Its turn is before the recorder's.
+    each of the run's metrics measures, whose last numbers evaluation.json keeps too. Its turn is before the
+    recorder's.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -43,12 +52,29 @@ class Evaluation(Observer):
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._run.due(self._run.settings.evaluate_every, step):
             with self._recorder.aside():
-                measured = self.evaluate(step, state)
-                self._recorder.add(to_host({f"{_PURPOSE}/{k}": value for k, value in measured.items()}))
+                self._evaluate(step, state)
+
+    def _evaluate(self, step: int, state: State) -> None:
+        run, values = self._run, self.always(step, state)
+        found = {name: metric.measure(subject(run, state, step)) for name, metric in run.metrics.items()}
+        for measured in found.values():
+            values |= measured.values
+        self._recorder.add(to_host({f"{_PURPOSE}/{k}": value for k, value in values.items()}))
+        for name, picture in evaluations.pictures(found, run.dataset.pixel_range).items():
+            self._recorder.picture(name, step, picture)
+        if step == run.steps and found:
+            evaluations.record(
+                run.folder, [self._entry(name, measured, step) for name, measured in found.items()]
+            )
+
+    def _entry(self, name: str, measured: Measured, step: int) -> evaluations.Entry:
+        run = self._run
+        settings = run.config["metric"][name]
+        return evaluations.entry(name, run.metrics[name], measured, settings, step, run.seed)
 
     @torch.no_grad()
-    def evaluate(self, step: int, state: State) -> dict[str, Tensor]:
-        """The measures of a state by name, each []; `step` names the stream of the latents."""
+    def always(self, step: int, state: State) -> dict[str, Tensor]:
+        """What is cheap enough for every run, each []; `step` names the stream of the latents."""
         if self._real is None:
             self._real = mean_distance(real_examples(self._run, self._n, "evaluation/real"))
         fake = generate(self._run, state, latent_examples(self._run, self._n, _PURPOSE, step))
@@ -56,20 +82,5 @@ class Evaluation(Observer):
         data = self._run.data
         if isinstance(data, Distribution):
             there = data.to(fake.device)
-            weights = getattr(there, "weights", None)
-            values |= mode_coverage(fake, there.modes, there.scale, weights)._asdict()
-        for metric in self._run.metrics:
-            values |= metric.measure(self._subject(step, state))
+            values |= mode_coverage(fake, there.modes, there.scale, there.weights)._asdict()
         return values
-
-    def _subject(self, step: int, state: State) -> Subject:
-        run = self._run
-
-        def real(generator: torch.Generator, n: int) -> Tensor:
-            return draw_real(run, n, generator).float()
-
-        def fake(generator: torch.Generator, n: int) -> Tensor:
-            return generate(run, state, run.learner.latents(generator, n))
-
-        examples = len(run.data) if isinstance(run.data, Table) else None
-        return Subject(step, tuple(run.dataset.shape), real, fake, examples, run.streams)

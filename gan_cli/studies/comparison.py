@@ -69,7 +69,7 @@ class Comparison:
         law = them.experiment.dataset.load()
         assert isinstance(law, Distribution)
         seen = [
-            mode_coverage(x.float().cpu(), law.modes, law.scale, getattr(law, "weights", None))
+            mode_coverage(x.float().cpu(), law.modes, law.scale, law.weights)
             for x in them.samples(state, self.samples, step=step)
         ]
         return {

@@ -120,7 +120,7 @@ class Unrolled:
 
 def _measured(points: Tensor, law: Distribution) -> dict[str, Tensor]:
     """One run's measures of its points [N, 2], each [] but the shares of the points by mode, [M]."""
-    covered = mode_coverage(points, law.modes, law.scale, getattr(law, "weights", None))
+    covered = mode_coverage(points, law.modes, law.scale, law.weights)
     nearest = (points[:, None] - law.modes).square().sum(-1).argmin(1)
     return {
         "modes": covered.modes_covered,

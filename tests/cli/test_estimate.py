@@ -186,7 +186,7 @@ def test_a_finished_runs_generator_is_a_law(gan_train: Command, gan_estimate: Co
     logged = [json.loads(x) for x in Path("run/metrics.jsonl").read_text().splitlines()]
     refits = [x for x in logged if "evaluation/refit_bound" in x]
     assert [x["step"] for x in refits] == [2, 4]
-    assert refits[0]["evaluation/refit_error"] > 0
+    assert refits[0]["evaluation/refit_bound_error"] > 0
     done = gan_estimate("p=ring", "q=run", "q.folder=run", "critic.width=8", *QUICK)
     assert done.code == 0, done.err
     assert results()["truth"] is None

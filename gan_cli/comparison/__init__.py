@@ -1,0 +1,1 @@
+"""Runs side by side: what differs, what came out, and what was published."""
