@@ -3,13 +3,11 @@ calibration."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,12 +18,14 @@ from gan_cli.estimation.ratio import Reliability
 from gan_cli.estimation.samples import Source
 from gan_cli.losses.base import Loss
 from gan_cli.losses.fgan import FGAN
+from gan_cli.observers import style
 from gan_cli.observers.plots import LIMIT, Frame
 from gan_cli.observers.recorder import Picture
+from gan_cli.observers.style import INK
 
 Laws = tuple[Distribution, Distribution] | None
 Array = NDArray[np.float64]
-P, Q, LEARNED, BEST, INK = "#1b1b1b", "#e8590c", "#1864ab", "#2b8a3e", "#444444"
+P, Q, LEARNED, BEST = "#1b1b1b", "#e8590c", "#1864ab", "#2b8a3e"
 _SIDE = {1: 400, 2: 120}
 _SHOWN = 2000
 _LEAST_SHARE = 1e-3
@@ -64,8 +64,8 @@ def _bound(found: Measured) -> Picture:
             low, high = min(low, result.truth.exact.value), max(high, result.truth.exact.value)
         axes.set_ylim(low - 0.15 * (high - low) - 1e-9, high + 0.15 * (high - low) + 1e-9)
     axes.set(xlabel="updates of the critic", ylabel=result.divergence)
-    _head(axes, f"bound on {result.divergence}")
-    return _png(figure)
+    style.head(axes, f"bound on {result.divergence}")
+    return style.png(figure)
 
 
 def _critic(found: Measured, loss: Loss, p: Source, q: Source, laws: Laws, what: str) -> Picture:
@@ -119,9 +119,9 @@ def _line(
     margin = 0.3 * (high - low) + 1e-3
     bottom.set(xlabel="x", ylabel=what, xlim=(bins[0], bins[-1]), ylim=(low - margin, high + margin))
     top.set(ylabel="density", xlim=(bins[0], bins[-1]))
-    _head(top, f"{what} on the line")
+    style.head(top, f"{what} on the line")
     bottom.legend(fontsize=8, frameon=False, labelcolor=INK)
-    return _png(figure)
+    return style.png(figure)
 
 
 def _plane(
@@ -151,10 +151,10 @@ def _plane(
                 some[:, 0], some[:, 1], s=5, c=colour, linewidths=0.2, edgecolors="white", label=label
             )
         axes.set(xlim=extent[:2], ylim=extent[2:])
-        _head(axes, f"{name} {what}")
+        style.head(axes, f"{name} {what}")
     bar = figure.colorbar(image, ax=rows, extend="both", shrink=0.8, pad=0.02)
     bar.ax.tick_params(labelsize=8, colors=INK)
-    return _png(figure)
+    return style.png(figure)
 
 
 def _cloud(
@@ -182,12 +182,12 @@ def _cloud(
             axes.scatter(_array(known), _array(values), s=5, c=colour, alpha=0.4, linewidths=0, label=name)
     if pairs[0][1] is None:
         axes.set(xlabel=what, ylabel="density")
-        _head(axes, f"learned {what} on held-out examples")
+        style.head(axes, f"learned {what} on held-out examples")
     else:
         axes.plot(ends, ends, color=BEST, linewidth=1, label="equal")
         axes.set(xlabel=f"best {what}", ylabel=f"learned {what}")
-        _head(axes, f"learned against best {what}")
-    return _png(figure)
+        style.head(axes, f"learned against best {what}")
+    return style.png(figure)
 
 
 def _reliability(before: Reliability, after: Reliability) -> Picture:
@@ -201,8 +201,8 @@ def _reliability(before: Reliability, after: Reliability) -> Picture:
     bottom.bar(before.predicted, before.weight, width=0.03, color=LEARNED, alpha=0.5)
     top.set(ylabel="frequency of p", xlim=(0, 1), ylim=(0, 1))
     bottom.set(xlabel="predicted probability of p", ylabel="share", xlim=(0, 1))
-    _head(top, "reliability on held-out examples")
-    return _png(figure)
+    style.head(top, "reliability on held-out examples")
+    return style.png(figure)
 
 
 def _array(values: Tensor) -> Array:
@@ -210,28 +210,8 @@ def _array(values: Tensor) -> Array:
 
 
 def _figure(rows: int, columns: int = 1, ratios: tuple[int, ...] | None = None) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(6.4 if columns == 1 else 10.5, 4.8), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    every = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios).flatten().tolist()
+    made = style.figure(6.4 if columns == 1 else 10.5, 4.8, layout="constrained")
+    every = made.subplots(rows, columns, squeeze=False, height_ratios=ratios).flatten().tolist()
     for axes in every:
-        axes.tick_params(labelsize=8, colors=INK, length=2)
-        for spine in axes.spines.values():
-            spine.set(linewidth=0.6, color="#999999")
-        for label in (axes.xaxis.label, axes.yaxis.label):
-            label.set(size=9, color=INK)
-    return figure, every
-
-
-def _head(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", size=10, color=INK)
-    axes.legend(
-        loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8, frameon=False, borderaxespad=0,
-        handletextpad=0.3, columnspacing=1.2, markerscale=1.5, labelcolor=INK,
-    )  # fmt: skip
-
-
-def _png(figure: Figure) -> Picture:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    width, height = (int(v) for v in figure.bbox.size)
-    return Picture(buffer.getvalue(), width, height)
+        style.quiet(axes)
+    return made, every

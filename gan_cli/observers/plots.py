@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gan_cli.observers import style
 from gan_cli.observers.recorder import Picture
+from gan_cli.observers.style import INK
 
 Array = NDArray[np.floating]
-REAL, FAKE, INK = "#1b1b1b", "#e8590c", "#444444"
+REAL, FAKE = "#1b1b1b", "#e8590c"
 LIMIT = 5.0
 """Where the colours of ln p/q end: a factor of 150 is as good as certain."""
 
@@ -96,8 +96,8 @@ def scatter(real: Tensor, fake: Tensor, field: Field | None, frame: Frame, title
             x[:, 0], x[:, 1], s=size, c=colour, alpha=0.85, linewidths=0.3, edgecolors="white", label=label
         )
     axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
-    _head(axes, title)
-    return _png(figure)
+    style.head(axes, title)
+    return style.png(figure)
 
 
 def densities(
@@ -120,7 +120,7 @@ def densities(
         )
     # A collapsed generator's spike is cut: the real density has to stay readable.
     top.set(ylim=(0, 1.5 * highest), ylabel="density")
-    _head(top, title)
+    style.head(top, title)
     if field is not None:
         bottom = figure.axes[1]
         bottom.axhline(0, color=INK, linewidth=0.6)
@@ -128,39 +128,16 @@ def densities(
         if field.is_log_ratio:
             bottom.set_ylim(-LIMIT, LIMIT)
         bottom.set(xlim=(frame.low[0], frame.high[0]), ylabel=field.label)
-    return _png(figure)
+    return style.png(figure)
 
 
 def _figure(width: float, height: float, rows: int = 1) -> tuple[Figure, Axes]:
-    """A figure of its own, without pyplot's global state, with one column of axes over a shared x."""
-    figure = Figure(figsize=(width, height), dpi=110)
-    FigureCanvasAgg(figure)
+    """A figure with one column of axes over a shared x, and the first of them."""
+    made = style.figure(width, height)
     # Margins by hand: matplotlib's own layout would cost as much as the drawing.
     place = {"left": 0.09, "right": 0.97, "bottom": 0.06, "top": 0.94, "hspace": 0.08}
     ratios = [2, 1][:rows]
-    all_axes = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios, gridspec_kw=place)[
-        :, 0
-    ]
-    for axes in all_axes:
-        axes.tick_params(labelsize=8, colors=INK, length=2)
-        for spine in axes.spines.values():
-            spine.set(linewidth=0.6, color="#999999")
-        axes.yaxis.label.set(size=9, color=INK)
-    return figure, all_axes[0]
-
-
-def _head(axes: Axes, title: str) -> None:
-    """Title and legend over the axes, where they hide nothing."""
-    axes.set_title(title, loc="left", size=10, color=INK)
-    axes.legend(
-        loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8, frameon=False, borderaxespad=0,
-        handletextpad=0.3, columnspacing=1.2, markerscale=1.5, labelcolor=INK,
-    )  # fmt: skip
-
-
-def _png(figure: Figure) -> Picture:
-    buffer = io.BytesIO()
-    # No Software entry and no date: the same picture is the same bytes.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    width, height = (int(v) for v in figure.bbox.size)
-    return Picture(buffer.getvalue(), width, height)
+    column = made.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios, gridspec_kw=place)[:, 0]
+    for axes in column:
+        style.quiet(axes)
+    return made, column[0]

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gan_cli.data.base import Distribution
+from gan_cli.observers import style
 from gan_cli.observers.plots import Frame
 from gan_cli.observers.recorder import Picture
-from gan_cli.studies.figures import COLOURS, INK, curve, label, png
+from gan_cli.observers.style import COLOURS, INK
+from gan_cli.studies.figures import curve, label
 
 Array = NDArray[np.floating]
 CELLS = 120
@@ -28,10 +28,8 @@ def drawn(found: dict[int, dict[str, Any]], law: Distribution) -> Picture:
     real = law.sample(torch.Generator().manual_seed(0), 20_000)
     frame, columns = Frame.around(real), max(len(one["shown"]) for one in found.values())
     target = heat(real.numpy(), frame)
-    figure = Figure(
-        figsize=(max(1.45 * (columns + 1) + 0.3, 8.0), 1.45 * len(found) + 3.1), dpi=110, layout="constrained"
-    )
-    FigureCanvasAgg(figure)
+    width, height = max(1.45 * (columns + 1) + 0.3, 8.0), 1.45 * len(found) + 3.1
+    figure = style.figure(width, height, layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[1.45 * len(found) + 0.3, 2.8], squeeze=False)[:, 0]
     grid = above.subplots(len(found), columns + 1, squeeze=False)
     _maps(grid, found, target, frame)
@@ -49,14 +47,10 @@ def drawn(found: dict[int, dict[str, Any]], law: Distribution) -> Picture:
     label(left, f"modes covered: mean and deviation over {seeds} seeds", x="step")
     label(right, "% of samples within 3σ of a mode", x="step")
     for axes in (left, right):
-        axes.tick_params(labelsize=8, colors=INK, length=2)
+        style.quiet(axes)
         axes.set_xlim(left=0)
-        for spine in axes.spines.values():
-            spine.set(linewidth=0.6, color="#999999")
     right.legend(loc="upper left", fontsize=8.5, frameon=False, labelcolor=INK)
-    data = png(figure)
-    width, height = (int(v) for v in figure.bbox.size)
-    return Picture(data, width, height)
+    return style.png(figure)
 
 
 def _maps(grid: Any, found: dict[int, dict[str, Any]], target: Array, frame: Frame) -> None:

@@ -17,6 +17,7 @@ from gan_cli.ensemble import Ensemble
 from gan_cli.game import Game, Prior, Side
 from gan_cli.losses.wgan import WGAN
 from gan_cli.network import Network
+from gan_cli.observers import style
 from gan_cli.streams import Streams
 from gan_cli.studies import figures
 from gan_cli.studies.base import Desk
@@ -156,20 +157,20 @@ class Averaging:
         figure, grid = figures.panels(2, len(TITLES) * len(ORDERS), 2.7, 2.5, sharex="row")
         titles = [f"{title}, {order}" for title in TITLES.values() for order in ORDERS]
         for number, title in enumerate(titles):
-            for colour, weight in zip(figures.COLOURS[1:], self.weights, strict=False):
+            for colour, weight in zip(style.COLOURS[1:], self.weights, strict=False):
                 path = found[f"{title}, λ = {weight:g}"]
                 x, y = ([v[0] for v in path[k]] for k in "xy")
                 grid[0, number].plot(x, y, color=colour, linewidth=0.8, label=f"λ = {weight:g}")
                 figures.curve(
                     grid[1, number], path["steps"], distances(path), f"λ = {weight:g}", colour, log=True
                 )
-            grid[0, number].plot([1], [1], "+", color=figures.INK, markersize=9)
+            grid[0, number].plot([1], [1], "+", color=style.INK, markersize=9)
             grid[0, number].set(xlim=(-2, 4), ylim=(-2, 4))
             figures.label(grid[0, number], title, x="x", y="y" if number == 0 else "")
             grid[1, number].set_ylim(1e-5, 1e2)
             figures.label(grid[1, number], x="round", y="distance from (1, 1)" if number == 0 else "")
         figures.legend(figure, grid[1, 0], len(self.weights))
-        return figures.png(figure)
+        return style.png(figure).png
 
 
 def _table(found: Found) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -38,6 +39,11 @@ class Desk:
     experiment: Callable[..., Experiment]
     say: Callable[[str], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
+
+    def go_on(self) -> None:
+        """Raise RunError where a signal asked the study to end."""
+        if self.stop():
+            raise RunError("stopped before the end; run it again with resume=… to go on")
 
     def remembered(self, name: str, compute: Callable[[], Any]) -> Any:
         """compute(), or what it gave when the study was here before: results/<name>.json, plain values."""
@@ -96,6 +102,14 @@ def runs(experiment: Experiment, seeds: Sequence[int]) -> Iterator[Runs]:
         yield Runs(experiment, Ensemble(game, compiled), seeds, feeds, streams)
 
 
+def rounds(them: Runs, state: State, first: int, until: int, desk: Desk) -> Iterator[State]:
+    """The stacked states after each of the rounds first … until − 1. Raises RunError where it was stopped."""
+    for step in range(first, until):
+        desk.go_on()
+        state, _ = them.ensemble.play(state, them.ensemble.draw(step, them.feeds, them.streams))
+        yield state
+
+
 def train(
     experiment: Experiment, seeds: Sequence[int], measure: Measure, every: int, desk: Desk
 ) -> dict[str, Any]:
@@ -105,14 +119,10 @@ def train(
     """
     history: dict[str, list[Any]] = {"steps": []}
     with runs(experiment, seeds) as them:
-        state = them.ensemble.init(seeds, experiment.device)
-        for step in range(experiment.steps + 1):
+        start = them.ensemble.init(seeds, experiment.device)
+        for step, state in enumerate(chain([start], rounds(them, start, 0, experiment.steps, desk))):
             if step % every == 0 or step == experiment.steps:
                 history["steps"].append(step)
                 for name, values in measure(them, state, step).items():
                     history.setdefault(name, []).append(values.tolist())
-            if desk.stop():
-                raise RunError("stopped before the end; run it again with resume=… to go on")
-            if step < experiment.steps:
-                state, _ = them.ensemble.play(state, them.ensemble.draw(step, them.feeds, them.streams))
     return history

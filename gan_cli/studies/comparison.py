@@ -13,6 +13,7 @@ from gan_cli.checks import at_least_one, require
 from gan_cli.data.base import Distribution
 from gan_cli.errors import InputError
 from gan_cli.metrics.modes import mode_coverage
+from gan_cli.observers import style
 from gan_cli.studies import figures
 from gan_cli.studies.base import Desk, Runs, train
 from gan_cli.studies.report import leave, spread, table
@@ -105,7 +106,7 @@ class Comparison:
     def figure(self, found: Found) -> bytes:
         """Modes and quality over the rounds."""
         panels, grid = figures.panels(1, 3, 3.6, 2.8)
-        for colour, (name, history) in zip(figures.COLOURS, found.items(), strict=False):
+        for colour, (name, history) in zip(style.COLOURS, found.items(), strict=False):
             figures.curve(grid[0, 0], history["steps"], history["modes"], name, colour)
             figures.curve(grid[0, 1], history["steps"], history["kl"], name, colour)
             figures.curve(grid[0, 2], history["steps"], history["quality"], name, colour)
@@ -116,4 +117,4 @@ class Comparison:
         figures.label(grid[0, 1], "KL of the shares of the modes, nats", x="round")
         figures.label(grid[0, 2], "share of samples of high quality", x="round")
         figures.legend(panels, grid[0, 0], 3)
-        return figures.png(panels)
+        return style.png(panels).png

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-INK = "#444444"
-COLOURS = ("#1b1b1b", "#e8590c", "#1864ab", "#2b8a3e", "#862e9c", "#c2255c", "#a67c00", "#0b7285")
+from gan_cli.observers import style
+from gan_cli.observers.style import INK
 
 
 def panels(
     rows: int, columns: int, width: float = 3.6, height: float = 2.7, **options: Any
 ) -> tuple[Figure, Any]:
     """A figure without pyplot's global state, and its axes [rows, columns]; options as of `subplots`."""
-    figure = Figure(figsize=(width * columns, height * rows), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = style.figure(width * columns, height * rows, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **options)
     for axes in grid.flat:
-        axes.tick_params(labelsize=8, colors=INK, length=2)
-        for spine in axes.spines.values():
-            spine.set(linewidth=0.6, color="#999999")
+        style.quiet(axes)
     return figure, grid
 
 
@@ -64,10 +59,3 @@ def legend(figure: Figure, axes: Axes, columns: int) -> None:
     figure.legend(
         handles, names, loc="outside lower center", ncols=columns, fontsize=8.5, frameon=False, labelcolor=INK
     )
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as PNG, without date or program: the same picture is the same bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()

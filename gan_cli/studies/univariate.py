@@ -16,11 +16,12 @@ from gan_cli.build import Experiment
 from gan_cli.checks import at_least_one, positive, require
 from gan_cli.data.base import Distribution
 from gan_cli.divergences.base import Divergence
-from gan_cli.errors import InputError, RunError
+from gan_cli.errors import InputError
 from gan_cli.losses.fgan import FGAN
 from gan_cli.models.affine import Generator
+from gan_cli.observers import style
 from gan_cli.studies import figures
-from gan_cli.studies.base import Desk, Runs, runs
+from gan_cli.studies.base import Desk, Runs, rounds, runs
 from gan_cli.studies.optimum import Line, Optimum, bound_of, optimum
 from gan_cli.studies.report import leave, spread, table
 from gan_cli.types import State
@@ -86,11 +87,9 @@ class Univariate:
             until = made.steps * (number + 1) // shares
             with runs(made, seeds) as them:
                 state = them.ensemble.init(seeds, made.device) if state is None else state
-                for step in range(passed, until):
-                    if desk.stop():
-                        raise RunError("stopped before the end; run it again with resume=… to go on")
-                    state, _ = them.ensemble.play(state, them.ensemble.draw(step, them.feeds, them.streams))
-                    path.append(_moments(state))
+                for after in rounds(them, state, passed, until, desk):
+                    path.append(_moments(after))
+                    state = after
                 passed = until
         assert state is not None
         return self._result(them, state, torch.stack(path).double().cpu())
@@ -172,7 +171,7 @@ def _table(found: dict[str, Any], best: dict[str, Optimum]) -> str:
 def _figure(desk: Desk, found: dict[str, Any], best: dict[str, Optimum]) -> bytes:
     """Above the fitted densities, in the middle the fits over the rounds, below each seed's errors."""
     figure, grid = figures.panels(3, len(PAPER), 2.7, 2.1, sharey="row")
-    black, orange, blue, green = figures.COLOURS[:4]
+    black, orange, blue, green = style.COLOURS[:4]
     line = _line(desk.experiment())
     shown = line.x[:, 0].abs() < 6.5
     x = line.x[shown, 0].numpy()
@@ -191,25 +190,25 @@ def _figure(desk: Desk, found: dict[str, Any], best: dict[str, Optimum]) -> byte
         figures.label(middle, x="round")
         _errors(bottom, ours, goal, paper)
     for axes, row in zip(grid[:, 0], ("density", "μ and σ", "less the optimum"), strict=True):
-        axes.set_ylabel(row, size=8.5, color=figures.INK)
+        axes.set_ylabel(row, size=8.5, color=style.INK)
     grid[1, 0].fill_between([], [], color=black, alpha=0.15, linewidth=0, label="target")
-    for style, colour, word in (("-", orange, "our fits"), ("--", black, "optimum")):
-        grid[1, 0].plot([], [], style, color=colour, label=word)
+    for line_style, colour, word in (("-", orange, "our fits"), ("--", black, "optimum")):
+        grid[1, 0].plot([], [], line_style, color=colour, label=word)
     grid[1, 0].plot([], [], "o", markersize=3, color=orange, label="our seeds")
     grid[1, 0].plot([], [], "x", color=black, label="the paper's")
     figures.legend(figure, grid[1, 0], 7)
-    return figures.png(figure)
+    return style.png(figure).png
 
 
 def _errors(axes: Axes, ours: dict[str, Any], goal: Optimum, paper: Optimum) -> None:
     """Value less optimum of μ, σ and the bound: a dot a seed, a cross for the paper's."""
-    axes.axhline(0, color=figures.COLOURS[0], linestyle="--", linewidth=0.9)
+    axes.axhline(0, color=style.COLOURS[0], linestyle="--", linewidth=0.9)
     for place, key in enumerate(NAMES):
         off = [value - getattr(goal, key) for value in ours[key]]
         beside = [place - 0.12 + 0.24 * i / max(1, len(off) - 1) for i in range(len(off))]
-        axes.plot(beside, off, "o", markersize=2.5, color=figures.COLOURS[1], markeredgewidth=0)
+        axes.plot(beside, off, "o", markersize=2.5, color=style.COLOURS[1], markeredgewidth=0)
         axes.plot(
-            [place], [getattr(paper, key) - getattr(goal, key)], "x", color=figures.COLOURS[0], markersize=6
+            [place], [getattr(paper, key) - getattr(goal, key)], "x", color=style.COLOURS[0], markersize=6
         )
     axes.set_xticks(range(len(NAMES)), list(NAMES.values()))
     axes.set_xlim(-0.5, len(NAMES) - 0.5)

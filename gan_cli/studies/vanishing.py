@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from typing import Any
 
 import torch
 
 from gan_cli.checks import at_least_one, positive, require
-from gan_cli.errors import RunError
 from gan_cli.losses.base import Loss
+from gan_cli.observers import style
 from gan_cli.studies import figures
-from gan_cli.studies.base import Desk, Runs, runs
+from gan_cli.studies.base import Desk, Runs, rounds, runs
 from gan_cli.studies.gradients import critic_round, gradient_size
 from gan_cli.studies.report import leave, magnitude, table
 from gan_cli.types import State
@@ -77,14 +79,14 @@ class Vanishing:
 
     def run(self, desk: Desk) -> None:
         """Train generators and critics, and leave the table and the figure."""
-        generators: dict[int, State] = {}
+        # Trained once, and only if something is to be measured.
+        generators = cache(lambda: self._generators(desk))
         found: Found = {}
         for key, critic in critics(self.noise, self.clip).items():
             for amount in self.trained:
 
                 def measured(critic: Critic = critic, amount: int = amount) -> Found:
-                    generators.update(generators or self._generators(desk))
-                    return self._measured(desk, critic, generators[amount])
+                    return self._measured(desk, critic, generators()[amount])
 
                 for name, curve in desk.remembered(f"{key}_{amount}", measured).items():
                     found.setdefault(name, {})[str(amount)] = curve
@@ -101,15 +103,11 @@ class Vanishing:
 
     def _generators(self, desk: Desk) -> dict[int, State]:
         """The stacked states after each number of rounds."""
-        made, kept = desk.experiment(), {}
+        made = desk.experiment()
         with runs(made, self._seeds(made.seed)) as them:
-            state = them.ensemble.init(them.seeds, made.device)
-            for step in range(self.trained[-1] + 1):
-                if step in self.trained:
-                    kept[step] = state
-                _stop(desk)
-                state, _ = them.ensemble.play(state, them.ensemble.draw(step, them.feeds, them.streams))
-        return kept
+            start = them.ensemble.init(them.seeds, made.device)
+            states = chain([start], rounds(them, start, 0, self.trained[-1], desk))
+            return {step: state for step, state in enumerate(states) if step in self.trained}
 
     def _measured(self, desk: Desk, critic: Critic, start: State) -> Found:
         """Each asked loss's {"updates": [points], "norm", "noise": [points][seeds]}."""
@@ -127,7 +125,7 @@ class Vanishing:
             for update in range(self.updates + 1):
                 if update in moments:
                     self._look(them, state, losses, found)
-                _stop(desk)
+                desk.go_on()
                 with torch.no_grad():
                     state = move(state, them.ensemble.draw(update, them.feeds, them.streams))
         return found
@@ -170,7 +168,7 @@ class Vanishing:
     def _figure(self, found: Found) -> bytes:
         figure, grid = figures.panels(2, len(self.trained), 3.3, 2.6, sharex=True, sharey="row")
         for amount, *column in zip(self.trained, *grid, strict=True):
-            for colour, (name, curves) in zip(figures.COLOURS, found.items(), strict=False):
+            for colour, (name, curves) in zip(style.COLOURS, found.items(), strict=False):
                 curve = curves[str(amount)]
                 for axes, key in zip(column, ("norm", "noise"), strict=True):
                     figures.curve(axes, curve["updates"], curve[key], name, colour, log=True)
@@ -183,9 +181,4 @@ class Vanishing:
                 column[1], x="critic updates", y="noise of one batch" if amount == self.trained[0] else ""
             )
         figures.legend(figure, grid[0, 0], 3)
-        return figures.png(figure)
-
-
-def _stop(desk: Desk) -> None:
-    if desk.stop():
-        raise RunError("stopped before the end; run it again with resume=… to go on")
+        return style.png(figure).png
