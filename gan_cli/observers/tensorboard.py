@@ -33,6 +33,7 @@ LAYOUT: dict[str, dict[str, list[Any]]] = {
         "modes covered": [_MULTILINE, ["evaluation/modes_covered"]],
         "share of high quality": [_MULTILINE, ["evaluation/high_quality"]],
         "reverse KL of the modes": [_MULTILINE, ["evaluation/reverse_kl"]],
+        "effective number of modes": [_MULTILINE, ["evaluation/effective_modes"]],
         "spread": [_MULTILINE, ["evaluation/spread"]],
     },
 }
@@ -49,7 +50,7 @@ class TensorBoard(Sink):
         self._file = EventFile(
             run.folder, run.start_step, keep=lambda tag: not tag.startswith(("config", "_hparams_"))
         )
-        self._file.once(summary.custom_scalars(LAYOUT))
+        self._file.once(summary.custom_scalars(_layout(run)))
         self._file.once(summary.text("config", f"```yaml\n{run.config_yaml}\n```"))
         values = dict(flat(run.config))
         experiment, start, _ = summary.hparams(values, dict.fromkeys(self._metrics, 0.0))
@@ -85,6 +86,13 @@ class TensorBoard(Sink):
         )
         self._file.add(0, Summary(value=[value]))
         self._file.close()
+
+
+def _layout(run: Run) -> dict[str, dict[str, list[Any]]]:
+    """The charts of the custom page: those of every run, and one for each number of this run's metrics."""
+    names = [name for metric in run.metrics.values() for name in metric.names if not name.endswith("_error")]
+    own = {"Metrics": {name: [_MULTILINE, [f"evaluation/{name}$"]] for name in names}}
+    return LAYOUT | (own if names else {})
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float | str]]:
