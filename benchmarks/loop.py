@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from gan_cli.errors import InputError
 from gan_cli.loop import train
 from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.defaults import default_observers
+from gan_cli.run import described
 from gan_cli.streams import Streams
 from gan_cli.types import State, Trace
 
@@ -169,19 +170,7 @@ def measured(case: str, built: Experiment, watched: bool, blocks: int, seconds: 
     streams = Streams(built.seed, built.device)
     feed = Feed(built.dataset, built.game.batch_size, streams, built.device)
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(
-            folder=Path(folder),
-            learner=built.game,
-            dataset=built.dataset,
-            data=feed.data,
-            streams=streams,
-            seed=built.seed,
-            steps=block * (blocks + warm_up),
-            settings=built.settings,
-            device=built.device,
-            config_yaml=built.config_yaml,
-            config=built.config,
-        )
+        run = replace(described(built, Path(folder), feed.data), steps=block * (blocks + warm_up))
         observers = [*default_observers(run), turns] if watched else [turns]
         state = built.game.init(built.seed, built.device)
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
@@ -212,19 +201,32 @@ def machine() -> str:
     return "; ".join([*parts, f"PyTorch {torch.__version__}, Python {platform.python_version()}"])
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.loop", description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--observers", choices=["off", "on", "both"], default="both")
-    parser.add_argument("--blocks", type=int, default=9, help="timed turns of each loop (default 9)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a block, about (default 2)")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of gan-train")
-    chosen = parser.parse_intermixed_args()
+def parser(name: str, doc: str, blocks: int, seconds: float) -> argparse.ArgumentParser:
+    """What the benchmarks of whole rounds are asked alike."""
+    asked = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=doc.splitlines()[0])
+    asked.add_argument("--rows", nargs="+", choices=list(CASES), default=list(CASES))
+    asked.add_argument("--blocks", type=int, default=blocks, help=f"timed turns (default {blocks})")
+    asked.add_argument(
+        "--seconds", type=float, default=seconds, help=f"length of a block, about (default {seconds:g})"
+    )
+    asked.add_argument("overrides", nargs="*", metavar="key=value", help="settings of gan-train")
+    return asked
+
+
+def begun(chosen: argparse.Namespace, head: Sequence[str]) -> list[tuple[str, Experiment]]:
+    """The asked cases on each device that is there, after the table's head."""
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     cases = [prepared(case, device, chosen.overrides) for device in devices for case in chosen.rows]
-    print(f"\n{machine()}\n\n" + "\n".join(HEAD), flush=True)
-    for name, built in cases:
+    print(f"\n{machine()}\n\n" + "\n".join(head), flush=True)
+    return cases
+
+
+def main() -> None:
+    """Print the table."""
+    asked = parser("loop", str(__doc__), blocks=9, seconds=2.0)
+    asked.add_argument("--observers", choices=["off", "on", "both"], default="both")
+    chosen = asked.parse_intermixed_args()
+    for name, built in begun(chosen, HEAD):
         for watched in {"off": [False], "on": [True], "both": [False, True]}[chosen.observers]:
             blocks = min(chosen.blocks, 3) if watched else chosen.blocks
             print(measured(name, built, watched, blocks, chosen.seconds), flush=True)

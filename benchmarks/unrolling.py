@@ -12,7 +12,6 @@ the ordinary round in the same turn, and the table shows the median over the tur
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.loop import CASES, machine, now, prepared
+from benchmarks.loop import begun, now, parser
 from gan_cli import dynamics
 from gan_cli.build import Experiment
 from gan_cli.compiled import CompiledGame
@@ -137,20 +136,12 @@ def rows(case: str, built: Experiment, steps: Sequence[int], blocks: int, second
 
 def main() -> None:
     """Print the table."""
-    summary = str(__doc__).splitlines()[0]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.unrolling", description=summary)
-    parser.add_argument("--rows", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument(
+    asked = parser("unrolling", str(__doc__), blocks=7, seconds=0.5)
+    asked.add_argument(
         "--steps", nargs="+", type=int, default=[0, 1, 2, 5, 10], help="K (default 0 1 2 5 10)"
     )
-    parser.add_argument("--blocks", type=int, default=7, help="timed turns (default 7)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="length of a block, about (default 0.5)")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of gan-train")
-    chosen = parser.parse_intermixed_args()
-    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-    cases = [prepared(case, device, chosen.overrides) for device in devices for case in chosen.rows]
-    print(f"\n{machine()}\n\n" + "\n".join(HEAD), flush=True)
-    for name, built in cases:
+    chosen = asked.parse_intermixed_args()
+    for name, built in begun(chosen, HEAD):
         print("\n".join(rows(name, built, chosen.steps, chosen.blocks, chosen.seconds)), flush=True)
 
 

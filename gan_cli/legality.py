@@ -9,6 +9,7 @@ from gan_cli.dynamics import Extragradient
 from gan_cli.errors import InputError
 from gan_cli.game import Game
 from gan_cli.terms.feature_matching import FeatureMatching
+from gan_cli.transforms.optimistic import Optimistic
 
 
 def check(game: Game) -> None:
@@ -54,8 +55,9 @@ def _penalties_example_by_example(game: Game) -> Iterator[str]:
 
 
 def _one_way_to_look_ahead(game: Game) -> Iterator[str]:
-    transforms = (*_names(game.critic.transform), *_names(game.generator.transform))
-    if isinstance(game.order, Extragradient) and "Optimistic" in transforms:
+    chains = (side.transform for side in (game.critic, game.generator))
+    links = [link for chain in chains for link in getattr(chain, "transforms", (chain,))]
+    if isinstance(game.order, Extragradient) and any(isinstance(link, Optimistic) for link in links):
         yield (
             "trick=[extragradient,optimistic]: the optimistic step is the extragradient's with the past "
             "gradient for the one ahead; keep one of the two"
@@ -93,10 +95,6 @@ def _who_decides_what_is_kept(game: Game) -> Iterator[str]:
             "trick.unrolled.recompute=true: a compiled round decides by itself what it keeps and what it "
             "computes again; use runtime.compile=off, or leave recompute out"
         )
-
-
-def _names(transform: object) -> list[str]:
-    return [type(t).__name__ for t in getattr(transform, "transforms", (transform,))]
 
 
 RULES: tuple[Callable[[Game], Iterator[str]], ...] = (

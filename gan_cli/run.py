@@ -43,7 +43,7 @@ def run(
 
 
 def described(
-    experiment: Experiment, folder: Path, data: Table | Sampler, step: int, notes: Sequence[str] = ()
+    experiment: Experiment, folder: Path, data: Table | Sampler, step: int = 0, notes: Sequence[str] = ()
 ) -> Run:
     """The experiment in its folder as observers know it: its data loaded, at the start of step `step`."""
     return Run(
