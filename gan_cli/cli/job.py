@@ -31,6 +31,7 @@ from gan_cli.schema import TRAIN, Schema, check
 
 LOG = "train.log"
 _failed: list[str] = []  # the sweep's jobs that failed in this process
+_sweeps: set[Path] = set()  # the folders of the sweeps whose jobs ran in it
 register_resolvers()  # here too, since a launcher's worker imports nothing else
 
 
@@ -134,15 +135,20 @@ def train(config: DictConfig) -> None:
             steps, outcome = 0, "stopped"
     if outcome == "done":
         print(f"done: {'the study' if series else f'{steps} steps'} in {shown(folder)}")
-        # Of a sweep, all runs together are what one looks at.
-        tensorboard = shlex.quote(program("tensorboard"))
-        looked_at = folder.parent if HydraConfig.get().mode == RunMode.MULTIRUN else folder
-        print(f"look at it with: {tensorboard} --logdir {shlex.quote(shown(looked_at))}", flush=True)
+        looked_at = folder
+        if HydraConfig.get().mode == RunMode.MULTIRUN:  # all runs together are what one looks at
+            looked_at = folder.parent
+            _sweeps.add(looked_at)
+        print(f"look at it with: {_command('tensorboard', '--logdir', shown(looked_at))}", flush=True)
     else:
-        again = shlex.quote(program("gan-train"))
-        print(f"resume with: {again} {shlex.quote(f'resume={shown(folder)}')}", flush=True)
+        print(f"resume with: {_command('gan-train', f'resume={shown(folder)}')}", flush=True)
     if stop.signal is not None:
         sys.exit(128 + stop.signal)  # no Exception, so that it ends a whole sweep
+
+
+def _command(name: str, *words: str) -> str:
+    """A command as a user would type it."""
+    return shlex.join([program(name), *words])
 
 
 @hydra.main(version_base="1.3", config_path=str(package_configs()), config_name=TRAIN.main)
@@ -178,9 +184,13 @@ def hand_over(argv: list[str], task: Callable[[], None] = main) -> None:
     sys.argv[1:] = argv
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _failed.clear()
+    _sweeps.clear()
     try:
         task()
     except Exception as error:
         if _failed:
             raise RunError(f"failed in the sweep: job {', '.join(_failed)}; see above") from error
         raise
+    finally:
+        for sweep in _sweeps:
+            print(f"compare them with: {_command('gan-compare', shown(sweep))}", flush=True)

@@ -71,7 +71,9 @@ def test_a_sweep_runs_every_job_and_reports_one_that_fails(
     assert [path.name for path in runs(folder)] == ["0", "1", "2"]
     assert [int(path.parent.name) for path in sorted(sweep.glob("*/summary.json"))] == [0, 2]
     assert "Launching 3 jobs" in shown.out
-    assert f"tensorboard --logdir {sweep.relative_to(folder)}" in shown.out.splitlines()[-1]
+    look, compare = shown.out.splitlines()[-2:]
+    assert f"tensorboard --logdir {sweep.relative_to(folder)}" in look
+    assert re.fullmatch(rf"compare them with: \S*gan-compare {sweep.relative_to(folder)}", compare)
 
 
 @pytest.mark.parametrize(
