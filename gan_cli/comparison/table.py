@@ -1,0 +1,236 @@
+"""The table: a row a run, or a row for all seeds of a setting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gan_cli.comparison import differences
+from gan_cli.comparison.numbers import (
+    Direction,
+    Measured,
+    Point,
+    chosen,
+    directions,
+    mean,
+    measured,
+    standard_error,
+)
+from gan_cli.comparison.runs import Found, Run, natural
+from gan_cli.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Number:
+    """What a row shows of a metric: the mean over n runs ± its standard error, or one run's number."""
+
+    value: float
+    error: float | None
+    n: int
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs of one setting: `runs` are all of them, `counted` those whose numbers are averaged."""
+
+    runs: tuple[Run, ...]
+    counted: tuple[Run, ...]
+    settings: tuple[Any, ...]
+    last: Mapping[str, Number]
+    best: Mapping[str, Number]
+
+    @property
+    def outcome(self) -> str:
+        """How the runs ended: `done`, or `2 done, 1 failed`."""
+        found = Counter(run.outcome for run in self.runs)
+        if len(found) == 1:
+            return next(iter(found))
+        return ", ".join(f"{count} {outcome}" for outcome, count in found.most_common())
+
+    @property
+    def name(self) -> str:
+        """The runs' names."""
+        return ", ".join(run.name for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is shown of the runs.
+
+    groups: rows under the settings `keys`; single: a row a run, under `differ`, the settings in which the
+    runs differ; titles: the keys' short names; about: the metrics' protocols; notes: what a reader has to
+    know.
+    """
+
+    runs: Sequence[Run]
+    numbers: Sequence[Measured]
+    keys: Sequence[str]
+    differ: Sequence[str]
+    titles: Mapping[str, str]
+    metrics: Sequence[str]
+    better: Mapping[str, Direction]
+    about: Mapping[str, str]
+    groups: Sequence[Row]
+    single: Sequence[Row]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def spread(self) -> str:
+        """What stands after ±."""
+        several = any(len(row.runs) > 1 for row in self.groups)
+        return "standard error over runs" if several else "the metric's own standard error"
+
+    def of(self, run: Run) -> Measured:
+        """A run's numbers."""
+        return self.numbers[next(i for i, one in enumerate(self.runs) if one is run)]
+
+
+def table(found: Found, metrics: Sequence[str] = (), by: Sequence[str] | None = None) -> Table:
+    """All that is shown of the runs.
+
+    by: the settings that make a group, others averaged over; None: all in which the runs differ but the
+    seed. Raises InputError for a metric or a key that no run has.
+    """
+    runs = found.runs
+    numbers = [measured(run) for run in runs]
+    shown, better = chosen(metrics, numbers, runs), directions(runs)
+    every = dict.fromkeys(key for run in runs for key in run.config.law)
+    differ = differences.differing(runs)
+    keys = differ if by is None else [_key(word, every) for word in by]
+    titles = differences.short_names([*keys, *(key for key in differ if key not in keys)], every)
+    laws = {id(run): run.config.law for run in runs}
+    members: dict[Any, list[Run]] = {}
+    for run in runs:
+        lone = () if run.config.values else (str(run.folder),)  # of unknown settings: alike to no other
+        members.setdefault((*differences.identity(laws[id(run)], keys), *lone), []).append(run)
+    by_run = {id(run): found for run, found in zip(runs, numbers, strict=True)}
+    own = all(len(group) == 1 for group in members.values())
+    maker = _Maker(by_run, shown, better, keys, laws, own)
+    groups = sorted((maker.row(group) for group in members.values()), key=_order)
+    single = [_Maker(by_run, shown, better, differ, laws, own=True).row([run]) for run in runs]
+    notes = [*_others(found), *_notes(groups, shown, numbers), *_mixed(groups, differ, keys, titles)]
+    about = {name: text for name in shown if (text := _about(name, numbers)) is not None}
+    return Table(runs, numbers, keys, differ, titles, shown, better, about, groups, single, notes)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes rows; own: whether a single run's number goes with the standard error that its metric gave."""
+
+    numbers: Mapping[int, Measured]
+    metrics: Sequence[str]
+    better: Mapping[str, Direction]
+    keys: Sequence[str]
+    laws: Mapping[int, Mapping[str, Any]]
+    own: bool
+
+    def row(self, runs: Sequence[Run]) -> Row:
+        counted = self._counted(runs)
+        last = {name: [self.numbers[id(run)].last(name) for run in counted] for name in self.metrics}
+        best = {
+            name: [self.numbers[id(run)].best(name, self.better) for run in counted] for name in self.metrics
+        }
+        settings = tuple(runs[0].config.shown(key) for key in self.keys)
+        return Row(tuple(runs), tuple(counted), settings, _means(last, self.own), _means(best, self.own))
+
+    def _counted(self, runs: Sequence[Run]) -> list[Run]:
+        """The runs that ended well, where there are any; of two with one seed and setting the later."""
+        done = [run for run in runs if run.outcome == "done"] or list(runs)
+        latest: dict[Any, Run] = {}
+        for run in done:
+            law = tuple(sorted((key, str(value)) for key, value in self.laws[id(run)].items()))
+            mark = id(run) if run.seed is None or not law else (law, run.seed)
+            latest.pop(mark, None)
+            latest[mark] = run
+        return list(latest.values())
+
+
+def _means(points: Mapping[str, Sequence[Point | None]], own: bool) -> dict[str, Number]:
+    found = {}
+    for name, several in points.items():
+        there = [point for point in several if point is not None]
+        values = [point.value for point in there]
+        if (middle := mean(values)) is not None:
+            error = standard_error(values) if len(values) > 1 else there[0].error if own else None
+            found[name] = Number(middle, error, len(values), there[0].step if len(values) == 1 else None)
+    return found
+
+
+def _key(word: str, every: Mapping[str, Any]) -> str:
+    """The key that the word stands for: itself, or the only one that ends in it."""
+    if word in every:
+        return word
+    ends = [key for key in every if key.endswith(f".{word}")]
+    if len(ends) == 1:
+        return ends[0]
+    if ends:
+        raise InputError(f"by={word} may be {' or '.join(ends[:4])}: write one of them")
+    raise InputError(f"by={word}: no run has such a setting{nearest(word, ['run', 'group', *every])}")
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    """Settings in a natural order, numbers by size, what is absent first."""
+    return tuple(_rank(value) for value in row.settings)
+
+
+def _rank(value: Any) -> tuple[int, float, Any]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return (0 if value is None else 2, 0.0, natural(str(value)))
+    return 1, float(value), []
+
+
+def _others(found: Found) -> list[str]:
+    return [
+        f"left out: {n} folder{'s' * (n > 1)} with {what}{', whose table is its own' * (what == 'a study')}"
+        for what, n in found.others.items()
+    ]
+
+
+def _notes(groups: Sequence[Row], metrics: Sequence[str], numbers: Sequence[Measured]) -> list[str]:
+    notes = []
+    runs = [run for row in groups for run in row.runs]
+    if odd := [
+        run.name for row in groups for run in row.runs if not _is_in(run, row) and run.outcome != "done"
+    ]:
+        notes.append(f"not in the means, as they did not end: {some(odd)}")
+    if twice := [r.name for row in groups for r in row.runs if not _is_in(r, row) and r.outcome == "done"]:
+        notes.append(f"not in the means, as a later run has the same settings and seed: {some(twice)}")
+    for name in metrics:
+        protocols = {p.about for one in numbers if (p := one.last(name)) is not None and p.about is not None}
+        if len(protocols) > 1:
+            notes.append(f"{name} was measured in different ways: {'; or '.join(sorted(protocols))}")
+    for run in runs:
+        notes += [f"{run.name}: {problem}" for problem in run.problems]
+    return notes
+
+
+def _is_in(run: Run, row: Row) -> bool:
+    return any(run is one for one in row.counted)
+
+
+def _mixed(
+    groups: Sequence[Row], differ: Sequence[str], keys: Sequence[str], titles: Mapping[str, str]
+) -> list[str]:
+    """The settings that a mean goes over."""
+    hidden = [key for key in differ if key not in keys]
+    mixed = [
+        titles[key]
+        for key in hidden
+        if any(len({repr(run.config.law.get(key)) for run in row.counted}) > 1 for row in groups)
+    ]
+    return [f"the means go over different {', '.join(mixed)}"] if mixed else []
+
+
+def _about(name: str, numbers: Sequence[Measured]) -> str | None:
+    """The protocol of a metric's numbers, where it is one."""
+    said = {p.about for one in numbers if (p := one.last(name)) is not None and p.about is not None}
+    return said.pop() if len(said) == 1 else None
+
+
+def some(names: Sequence[str], most: int = 6) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,1 @@
+"""The tests: a package, since another distribution installs one of this name."""
