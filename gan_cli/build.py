@@ -17,13 +17,14 @@ from torch import nn
 from gan_cli import legality
 from gan_cli.calculus import eager, functional
 from gan_cli.compiled import CompiledGame
-from gan_cli.data.base import Dataset
+from gan_cli.data.base import Dataset, Distribution
 from gan_cli.errors import InputError
 from gan_cli.game import Game, Prior, Side
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.network import Network
 from gan_cli.observers.base import Settings
+from gan_cli.observers.checkpoints import best_direction
 from gan_cli.transforms.base import Transform
 from gan_cli.tricks import Tricks
 from gan_cli.views.base import compose
@@ -82,14 +83,18 @@ def build(cfg: DictConfig) -> Experiment:
     # What a view says of examples that are none for it, it says when it draws.
     game.view.draw(torch.Generator(), torch.Size((1, *dataset.shape)), dtype)
     legality.check(game)
-    names = Settings.__dataclass_fields__
+    settings = Settings(**{name: cfg[name] for name in Settings.__dataclass_fields__})
+    measured = metrics(cfg, dataset, dtype)
+    if settings.keep_best is not None:
+        law = dataset.kind == "points" and isinstance(dataset.load(), Distribution)
+        best_direction(settings, measured, modes=law)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     config.pop("resume", None)  # the same run, whether it was resumed or not
     return Experiment(
         game=game,
         dataset=dataset,
-        settings=Settings(**{name: cfg[name] for name in names}),
-        metrics=_metrics(cfg, dataset, dtype),
+        settings=settings,
+        metrics=measured,
         device=device(cfg.device),
         steps=cfg.steps,
         seed=cfg.seed,
@@ -163,7 +168,7 @@ def _refusing(key: str, node: DictConfig, function: Callable[..., Any], *argumen
         raise InputError(_placed(key, node, error)) from None
 
 
-def _metrics(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> dict[str, Metric]:
+def metrics(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> dict[str, Metric]:
     """The metrics of the list by name; one that asks for the loss or the critic gets them without any trick.
 
     Raises InputError for two that measure under one name.

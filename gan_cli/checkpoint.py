@@ -4,14 +4,19 @@
 is the start of the SHA-256 of the bytes, so that one rename publishes file and checksum together, and no
 kill can come between them. The bytes are `torch.save` of {step, config, tensors}, on the CPU, and are read
 with `weights_only=True`: a checkpoint from elsewhere runs no code.
+
+`best_00000500-….pt` is of the same kind, but no run goes on from it. `best.json` names those that count: it
+is written after the file that it names and before one is removed that it does not, so that a kill in between
+leaves a file too many and never one too few.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +28,8 @@ from gan_cli.errors import InputError
 from gan_cli.files import sweep, write_atomic
 from gan_cli.types import State, Tree
 
-_NAME = re.compile(r"step_(\d+)-([0-9a-f]{16})\.pt")
+FOLDER, BEST = "checkpoints", "best.json"
+_NAME = re.compile(r"(?:step|best)_(\d+)-([0-9a-f]{16})\.pt")
 
 
 class Checkpoint(NamedTuple):
@@ -33,6 +39,15 @@ class Checkpoint(NamedTuple):
     config: str
     tensors: dict[str, Tensor]
     path: Path
+
+
+class Best(NamedTuple):
+    """A step at which the number `metric` was better than ever before, and the name of that step's file."""
+
+    metric: str
+    value: float
+    step: int
+    file: str
 
 
 # --- a tree as named tensors ------------------------------------------------------------------------------
@@ -131,11 +146,7 @@ def save(folder: Path, step: int, state: State, config: str, keep: int = 3) -> P
     A kill at any moment leaves every earlier checkpoint, and this one whole or not at all. Later steps are
     removed too: they belong to a run that this one has gone back behind. Raises RunError if the disk is full.
     """
-    buffer = io.BytesIO()
-    torch.save({"step": step, "config": config, "tensors": flatten(state)}, buffer)
-    data = buffer.getvalue()
-    path = folder / "checkpoints" / f"step_{step:08d}-{_digest(data)}.pt"
-    write_atomic(path, data)
+    path = _write(folder, "step", step, state, config)
     sweep(path.parent)
     others = [(number, other) for number, other in listed(folder) if other != path]
     kept = [other for number, other in others if number < step][-keep + 1 :] if keep > 1 else []
@@ -146,9 +157,40 @@ def save(folder: Path, step: int, state: State, config: str, keep: int = 3) -> P
     return path
 
 
+def save_best(folder: Path, metric: str, value: float, step: int, state: State, config: str) -> Best:
+    """Write the state of a best into the run folder; it counts once `keep_bests` has named it. Raises
+    RunError if the disk is full."""
+    return Best(metric, value, step, _write(folder, "best", step, state, config).name)
+
+
+def keep_bests(folder: Path, kept: Sequence[Best]) -> None:
+    """Have these bests count and no others, oldest first, the last one being the best of the run."""
+    place = folder / FOLDER
+    if kept:
+        content = kept[-1]._asdict() | {"earlier": [one._asdict() for one in kept[:-1]]}
+        write_atomic(place / BEST, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    else:
+        (place / BEST).unlink(missing_ok=True)
+    names = {one.file for one in kept}
+    for path in place.glob("best_*.pt"):
+        if path.name not in names:
+            with suppress(OSError):
+                path.unlink()
+
+
+def bests(folder: Path) -> list[Best]:
+    """The bests that count in a run folder, oldest first: the last is the best of the run."""
+    try:
+        content = json.loads((folder / FOLDER / BEST).read_text(encoding="utf-8"))
+        found = [*content["earlier"], content]
+        return [Best(str(b["metric"]), float(b["value"]), int(b["step"]), str(b["file"])) for b in found]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def listed(folder: Path) -> list[tuple[int, Path]]:
     """The steps and files of the run folder's checkpoints, oldest first, whole or not."""
-    paths = (folder / "checkpoints").glob("step_*.pt")
+    paths = (folder / FOLDER).glob("step_*.pt")
     return sorted((int(match[1]), path) for path in paths if (match := _NAME.fullmatch(path.name)))
 
 
@@ -177,6 +219,15 @@ def latest_good(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         except InputError as error:
             skipped.append(str(error))
     return None, skipped
+
+
+def _write(folder: Path, kind: str, step: int, state: State, config: str) -> Path:
+    buffer = io.BytesIO()
+    torch.save({"step": step, "config": config, "tensors": flatten(state)}, buffer)
+    data = buffer.getvalue()
+    path = folder / FOLDER / f"{kind}_{step:08d}-{_digest(data)}.pt"
+    write_atomic(path, data)
+    return path
 
 
 def _digest(data: bytes) -> str:

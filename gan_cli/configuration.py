@@ -26,7 +26,7 @@ FILLED: dict[str, tuple[str, ...]] = {
     "model.critic": ("shape",),
     "critic": ("shape",),
     "trick": ("loss",),
-    "metric": ("loss", "critic"),
+    "metric": ("loss", "critic", "dataset"),
 }
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 

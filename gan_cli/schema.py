@@ -56,6 +56,7 @@ KEYS: dict[str, Key] = {
     "checkpoint_every": Key("steps between checkpoints; 0: only at the end", int, 0, True),
     "evaluate_every": Key("steps between evaluations; 0: never", int, 0, True),
     "keep_checkpoints": Key("how many of the last checkpoints stay", int, 1, True),
+    "keep_best": Key("the number by whose best value one more checkpoint stays", str | None, None, True),
     "watchdog": Key(
         "what numbers that are not finite do to the run", Literal["warn", "stop", "off"], None, True
     ),
@@ -152,6 +153,19 @@ ESTIMATE = Schema(
         "critic": "the network that is trained",
     },
     shared={"p": "data", "q": "data"},
+)
+
+EVALUATE = Schema(
+    command="gan-eval",
+    main="evaluate",
+    keys={
+        "run": Key("folder of a run, or one with runs below it", str | None),
+        "checkpoint": Key("last, best (by the run's keep_best) or a step", str),
+        "seed": Key("of everything random; null: each run's own", int | None, 0, most=2**63 - 1),
+        "device": KEYS["device"],
+        "threads": Key("CPU threads; null: each run's own", int | None, 1, most=1024),
+    },
+    groups={"metric": "what is measured, as a list; none: what each run itself measured"},
 )
 
 

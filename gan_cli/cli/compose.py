@@ -215,8 +215,8 @@ def saved(file: Path) -> dict[str, Any]:
         container = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
     if not isinstance(container, dict):
         raise InputError(f"{output.shown(file)} is damaged: it holds no settings")
-    # Lists that came later than the run are empty in it.
-    return check({many: {} for many in LISTS} | _keyed(_without_leftovers(container)))
+    # What came later than the run is empty in it.
+    return check({many: {} for many in LISTS} | {"keep_best": None} | _keyed(_without_leftovers(container)))
 
 
 @contextmanager

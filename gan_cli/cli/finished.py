@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -81,12 +82,27 @@ def _experiment(folder: str, device: str, key: str) -> Experiment:
     program.make_importable(earlier.config_dir)
     program.make_importable(earlier.cwd / "configs")
     settings = saved(earlier.settings / "config.yaml")
-    built: Experiment = job.experiment(settings | {"device": device, "metric": {}})
+    data = settings["data"] | earlier.moved(settings["data"])
+    other = {"device": device, "data": data, "metric": {}, "keep_best": None}
+    built: Experiment = job.experiment(settings | other)
     return built
 
 
 def _checkpoint(folder: Path, which: str) -> checkpoint.Checkpoint:
-    there = checkpoint.listed(folder)
+    there = checkpoint.listed(folder), checkpoint.bests(folder)
+    try:
+        return _read(folder, which, *there)
+    except InputError:
+        if there == (checkpoint.listed(folder), checkpoint.bests(folder)):
+            raise
+    return _checkpoint(folder, which)  # a run that goes on has put others in their place
+
+
+def _read(
+    folder: Path, which: str, there: Sequence[tuple[int, Path]], bests: Sequence[checkpoint.Best]
+) -> checkpoint.Checkpoint:
+    if which == "best" and bests:
+        return checkpoint.load(folder / checkpoint.FOLDER / bests[-1].file)
     if not there:
         raise InputError(f"{shown(folder.absolute())} has no checkpoint yet: there is no generator")
     if which == "last":
@@ -98,7 +114,8 @@ def _checkpoint(folder: Path, which: str) -> checkpoint.Checkpoint:
         if which == str(step):
             return checkpoint.load(path)
     steps = ", ".join(str(step) for step, _ in there)
-    raise InputError(f"checkpoint={which}: {shown(folder.absolute())} has those of the steps {steps}")
+    none = "kept no best one (keep_best=<number>), it " if which == "best" else ""
+    raise InputError(f"checkpoint={which}: {shown(folder.absolute())} {none}has those of the steps {steps}")
 
 
 @dataclass(frozen=True)

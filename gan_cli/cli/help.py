@@ -12,7 +12,8 @@ import yaml
 
 from gan_cli.cli.folders import options
 from gan_cli.errors import InputError, nearest
-from gan_cli.schema import ESTIMATE, TRAIN, Schema
+from gan_cli.sampling.options import SAMPLE
+from gan_cli.schema import ESTIMATE, EVALUATE, TRAIN, Schema
 from gan_cli.values import show
 
 _WIDTH = 100
@@ -43,7 +44,43 @@ examples
   gan-estimate --multirun loss=gan,fgan_js,fgan_kl seed=0,1,2
 """
 
-_USAGE = {TRAIN.command: _TRAIN, ESTIMATE.command: _ESTIMATE}
+_EVALUATE = """\
+gan-eval: measures of the generators of finished runs, kept beside each run
+
+usage: gan-eval run=<folder> [metric=[...]] [key=value ...] [flags]
+
+examples
+  gan-eval run=outputs/2026-01-31/12-00-00-ab12cd34   once more what the run itself measured
+  gan-eval run=outputs 'metric=[kde,kid]' metric.kde.samples=1000
+  gan-eval run=outputs/2026-01-31/12-00-00-ab12cd34 checkpoint=best metric=kde
+  gan-eval --multirun run=outputs/2026-01-31/12-00-00-ab12cd34 checkpoint=1000,1500,2000
+"""
+
+_SAMPLE = """\
+gan-sample: pictures and samples from the generator of a finished run
+
+usage: gan-sample run=<folder> [what=...] [key=value ...] [flags]
+
+examples (RUN stands for a folder such as outputs/2026-01-31/12-00-00-ab12cd34)
+  gan-sample run=RUN                                  a grid of 64 samples, or a plot of 1000 points
+  gan-sample run=RUN n=50000 format=npz               for evaluators: uint8 [n, height, width, channels]
+  gan-sample run=RUN truncation=0.7
+  gan-sample run=RUN what=interpolation path=slerp rows=4 columns=12
+  gan-sample run=RUN numbers=true n=100               numbers to choose from, then
+  gan-sample run=RUN what=arithmetic 'a=[3,17,40]' 'b=[1,5,9]' 'c=[8,20,33]'
+  gan-sample run=RUN what=arithmetic a=label:3 b=label:2 c=label:8
+  gan-sample run=RUN what=neighbours k=5
+  gan-sample run=RUN what=animation frame_ms=100
+  gan-sample run=RUN method=drs                       discriminator rejection sampling
+  gan-sample --multirun run=RUN checkpoint=1000,1500,2000
+"""
+
+_USAGE = {
+    TRAIN.command: _TRAIN,
+    ESTIMATE.command: _ESTIMATE,
+    EVALUATE.command: _EVALUATE,
+    SAMPLE.command: _SAMPLE,
+}
 
 _FLAGS = """\
 flags
@@ -77,7 +114,8 @@ def text(folders: Sequence[Path], words: Sequence[str] = (), schema: Schema = TR
     main: dict[str, Any] = yaml.safe_load((folders[0] / f"{schema.main}.yaml").read_text(encoding="utf-8"))
     flags = _FLAGS.replace("COMMAND", schema.command)
     usage = _USAGE[schema.command]
-    return "\n".join([usage, *_groups(found, _chosen(main), schema), "", *_keys(main, schema), "", flags])
+    groups = [*_groups(found, _chosen(main), schema), ""] if found else []
+    return "\n".join([usage, *groups, *_keys(main, schema), "", flags])
 
 
 def _described(group: str, names: list[str], folders: Sequence[Path], schema: Schema) -> Iterator[str]:
@@ -101,9 +139,10 @@ def _chosen(main: dict[str, Any]) -> dict[str, Any]:
 
 
 def _groups(found: dict[str, list[str]], chosen: dict[str, Any], schema: Schema) -> list[str]:
+    group, option = ("loss", "fgan_kl") if "loss" in schema.groups else ("metric", "kde")
     lines = [
-        f"groups (group=option; `{schema.command} --help loss` describes the options of one,",
-        f"`{schema.command} --cfg job --package loss loss=fgan_kl` shows what an option sets)",
+        f"groups (group=option; `{schema.command} --help {group}` describes the options of one,",
+        f"`{schema.command} --cfg job --package {group} {group}={option}` shows what an option sets)",
     ]
     for group in [*schema.groups, *sorted(set(found) - set(schema.groups))]:
         default = f"default: {_word(chosen[group])}" if group in chosen else "not set"
@@ -113,7 +152,8 @@ def _groups(found: dict[str, list[str]], chosen: dict[str, Any], schema: Schema)
 
 
 def _keys(main: dict[str, Any], schema: Schema) -> list[str]:
-    lines = ["keys (key=value; a group's own settings are reached as group.key=value)"]
+    own = "; a group's own settings are reached as group.key=value" if schema.groups else ""
+    lines = [f"keys (key=value{own})"]
     for name, key in schema.keys.items():
         value = main.get(name)
         computed = isinstance(value, str) and "${" in value

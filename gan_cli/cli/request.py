@@ -16,7 +16,7 @@ from gan_cli.cli.folders import extra_configs, package_configs
 from gan_cli.errors import InputError, nearest
 from gan_cli.schema import TRAIN, Schema
 
-_PATHS = ("resume", "data.folder", "p.folder", "q.folder")
+_PATHS = ("resume", "run", "out", "data.folder", "p.folder", "q.folder")
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def parse(argv: Sequence[str], schema: Schema = TRAIN) -> Request:
 
 
 def literal(line: str) -> str:
-    """The override with the quotes that Hydra wants around unusual letters; `resume=` and `….folder=` take
-    any path.
+    """The override with the quotes that Hydra wants around unusual letters; `resume=`, `run=`, `out=` and
+    `….folder=` take any path.
 
     >>> literal("resume=runs (old)/1"), literal("resume=outputs/a"), literal("loss=("), literal("name=für")
     ("resume='runs (old)/1'", 'resume=outputs/a', 'loss=(', "name='für'")

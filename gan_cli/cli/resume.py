@@ -74,15 +74,19 @@ class Earlier:
 
     def places(self) -> list[str]:
         """Overrides that keep the run's relative data folders where they were, seen from the current one."""
-        if Path.cwd() == self.cwd:
-            return []
         data = saved(self.settings / "config.yaml")["data"]
-        found = {key: data.get(key.partition(".")[2]) for key in _FOLDERS}
-        return [
-            f"++{key}={quoted(str(self.cwd / value))}"
-            for key, value in found.items()
+        return [f"++data.{name}={quoted(place)}" for name, place in self.moved(data).items()]
+
+    def moved(self, data: Mapping[str, Any]) -> dict[str, str]:
+        """Of the settings of the run's data, the relative folders as they are seen from the current one."""
+        if Path.cwd() == self.cwd:
+            return {}
+        found = {name: data.get(name) for name in (key.partition(".")[2] for key in _FOLDERS)}
+        return {
+            name: str(self.cwd / value)
+            for name, value in found.items()
             if isinstance(value, str) and not Path(value).expanduser().is_absolute()
-        ]
+        }
 
     def next_settings(self) -> str:
         """Where this resumption's settings go, relative to the run's folder."""

@@ -24,13 +24,17 @@ Outcome = Literal["done", "stopped", "failed"]
 
 @dataclass(frozen=True)
 class Settings:
-    """How often what is done, in generator updates; 0 is never. `keep_checkpoints` is how many stay."""
+    """How often what is done, in generator updates; 0 is never.
+
+    `keep_checkpoints` is how many stay, `keep_best` the number by whose best value one more does.
+    """
 
     log_every: int = 50
     sample_every: int = 500
     checkpoint_every: int = 500
     evaluate_every: int = 500
     keep_checkpoints: int = 3
+    keep_best: str | None = None
     watchdog: Literal["warn", "stop", "off"] = "stop"
 
 

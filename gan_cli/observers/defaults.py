@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gan_cli.observers.base import Observer, Run
-from gan_cli.observers.checkpoints import Checkpoints
+from gan_cli.observers.checkpoints import BestCheckpoint, Checkpoints
 from gan_cli.observers.evaluation import Evaluation, metrics
 from gan_cli.observers.image_pictures import ImagePictures
 from gan_cli.observers.logfile import LogFile
@@ -35,6 +35,7 @@ def default_observers(run: Run) -> list[Observer]:
         recorder,
         ProgressBar(recorder),
         pictures,
+        BestCheckpoint(recorder),
         Checkpoints(recorder),
         Summary(recorder, watchdog, log),
     ]

@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,20 @@ def decode(raw: bytes) -> Iterator[tuple[Any, bytes]]:
 class EventFile:
     """The one event file of a run: what earlier processes wrote up to `last_step` and `keep` says, then more.
 
-    `tags` are those that it holds already. A fresh folder gets a fresh file.
+    `tags` are those that it holds already; of `replaced`, tags with their steps, nothing is kept. A fresh
+    folder gets a fresh file.
     """
 
-    def __init__(self, folder: Path, last_step: int, keep: Callable[[str], bool] = lambda tag: True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        last_step: int,
+        keep: Callable[[str], bool] = lambda tag: True,
+        replaced: Iterable[tuple[str, int]] = (),
+    ) -> None:
         old = sorted(folder.glob(PATTERN))
         with guarded(folder):
-            records = b"".join(self._kept(old, last_step, keep))
+            records = b"".join(self._kept(old, last_step, keep, set(replaced)))
         self.tags = {value.tag for event, _ in decode(records) for value in event.summary.value}
         self.path = folder / f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{os.getpid()}"
         with guarded(folder):
@@ -73,8 +80,9 @@ class EventFile:
             sync_folder(folder)
         self._file = Appender(self.path)
 
-    def _kept(self, old: list[Path], last_step: int, keep: Callable[[str], bool]) -> Iterator[bytes]:
-        seen: set[tuple[str, int]] = set()
+    def _kept(
+        self, old: list[Path], last_step: int, keep: Callable[[str], bool], seen: set[tuple[str, int]]
+    ) -> Iterator[bytes]:
         for path in old:
             for event, record in decode(path.read_bytes()):
                 values = [v for v in event.summary.value if keep(v.tag) and (v.tag, event.step) not in seen]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gan_cli.cli import train
+from gan_cli.cli import evaluate, train
+from tests.cli.evaluated import PLANTED
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,33 @@ def gan_train(folder: Path, restored: None, capsys: pytest.CaptureFixture[str]) 
         return Outcome(end.value.code, out, err)
 
     return run
+
+
+@pytest.fixture
+def gan_eval(gan_train: Command, capsys: pytest.CaptureFixture[str]) -> Command:
+    def run(*argv: str) -> Outcome:
+        capsys.readouterr()
+        sys.argv[1:] = argv
+        with pytest.raises(SystemExit) as end:
+            evaluate.main()
+        out, err = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return Outcome(end.value.code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def mine(folder: Path) -> Iterator[list[str]]:
+    """The flag that adds the metric `planted` to those there are."""
+    (folder / "mine/configs/metric").mkdir(parents=True)
+    (folder / "mine/planted.py").write_text(PLANTED)
+    yaml = (
+        "# @package metric.planted\n# A user's own.\n_target_: planted.Planted\nfactor: 1.0\nbreaks: false\n"
+    )
+    (folder / "mine/configs/metric/planted.yaml").write_text(yaml)
+    yield ["--config-dir", "mine/configs"]
+    sys.modules.pop("planted", None)
 
 
 @pytest.fixture
