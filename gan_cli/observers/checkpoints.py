@@ -121,7 +121,7 @@ def best_direction(settings: Settings, metrics: Mapping[str, Metric], modes: boo
         return None
     if settings.evaluate_every == 0:
         raise InputError(f"keep_best={name} needs evaluations: set evaluate_every to 1 or more")
-    ways = {**(BETTER if modes else {})}
+    ways = dict(BETTER) if modes else {}
     for metric in metrics.values():
         ways |= metric.better
     if name in ways:
