@@ -71,7 +71,7 @@ examples (RUN stands for a folder such as outputs/2026-01-31/12-00-00-ab12cd34)
   gan-sample run=RUN what=arithmetic a=label:3 b=label:2 c=label:8
   gan-sample run=RUN what=neighbours k=5
   gan-sample run=RUN what=animation frame_ms=100
-  gan-sample run=RUN method=drs                       discriminator rejection sampling
+  gan-sample run=RUN method=drs refit=2000            discriminator rejection sampling, by a fresh critic
   gan-sample --multirun run=RUN checkpoint=1000,1500,2000
 """
 

@@ -1,0 +1,103 @@
+"""Latents to draw from a trained generator with: numbered by a seed, truncated, and in between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gan_cli.checks import at_least_one, positive, require
+from gan_cli.learner import Learner
+from gan_cli.observers.image_pictures import interpolate
+from gan_cli.streams import Streams
+
+AT_ONCE = 64
+"""Latents of a part. Parts are always drawn and generated whole, so that no sample depends on how many are
+asked for: batched kernels round differently at another width."""
+
+Kind = Literal["normal", "uniform"]
+Path = Literal["auto", "slerp", "lerp", "circle"]
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Draws from a learner's prior, numbered: sample i is the same for a seed, on every device, of any n.
+
+    truncation: see `truncated`; None leaves the prior as it is. purpose: the name of the random stream.
+    Raises ValueError for a truncation out of range.
+    """
+
+    learner: Learner
+    seed: int
+    truncation: float | None = None
+    purpose: str = "generated"
+
+    def __post_init__(self) -> None:
+        if self.truncation is None:
+            return
+        positive(truncation=self.truncation)
+        if self.learner.latent_kind == "uniform":
+            rule = "at most 1 for a uniform prior, which lies in [-1, 1]"
+            require(self.truncation <= 1, "truncation", rule, self.truncation)
+
+    def part(self, number: int) -> Tensor:
+        """Draws 64·number to 64·number + 63: [64, Z] on the CPU."""
+        generator = Streams(self.seed, torch.device("cpu")).at(self.purpose, number)
+        z = self.learner.latents(generator, AT_ONCE)
+        if self.truncation is None:
+            return z
+        return truncated(z, self.truncation, self.learner.latent_kind, generator)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self.part(number) for number in count())
+
+
+def truncated(z: Tensor, threshold: float, kind: Kind, generator: torch.Generator) -> Tensor:
+    """Draws from the prior given that no coordinate is beyond ±threshold (Brock et al. 2019, BigGAN, §3.1).
+
+    What is beyond is drawn again until it is not; here at once, by the quantile of the law that this leads
+    to, √2·erf⁻¹(u·erf(t/√2)) with u ~ U(−1, 1). The rest stays, so that a sample changes no more than it
+    must. A uniform prior is scaled by the threshold t ≤ 1: U(−t, t) is U(−1, 1) given that |z| ≤ t.
+
+    z: [B, Z], draws from the prior -> [B, Z].
+    """
+    if kind == "uniform":
+        return threshold * z
+    u = 2 * torch.rand(z.shape, generator=generator, dtype=torch.float64, device=z.device) - 1
+    again = math.sqrt(2) * torch.erfinv(u * math.erf(threshold / math.sqrt(2)))
+    # Rounding to the prior's precision may not lead over the threshold again.
+    return torch.where(z.abs() <= threshold, z, again.to(z.dtype).clamp(-threshold, threshold))
+
+
+def walk(start: Tensor, end: Tensor, steps: int, path: Path, kind: Kind) -> Tensor:
+    """`steps` latents on the way from each start to its end: [R, Z], [R, Z] -> [R, steps, Z].
+
+    lerp: the straight line. slerp: the great circle, both ends included (see `interpolate`); from a uniform
+    prior's cube it bulges out. auto: slerp for a normal prior, lerp for a uniform one. circle: see `circle`.
+    Raises ValueError for fewer than 1 step.
+    """
+    at_least_one(columns=steps)
+    if path == "circle":
+        return circle(start, end, steps, kind)
+    straight = path == "lerp" or (path == "auto" and kind == "uniform")
+    return interpolate(start, end, steps, "uniform" if straight else "normal")
+
+
+def circle(start: Tensor, end: Tensor, steps: int, kind: Kind) -> Tensor:
+    """A round trip through two latents, whose every point is a draw from the prior if these two are.
+
+    z(t) = cos t·a + sin t·b for t = 0, 2π/steps, …: from a by b, −a and −b towards a again. Of independent
+    standard normal a and b it is standard normal for each t. A uniform prior is taken to a normal one by its
+    quantiles, √2·erf⁻¹(z), and back. [R, Z], [R, Z] -> [R, steps, Z].
+    """
+    t = torch.arange(steps, dtype=torch.float64, device=start.device)[:, None] * (2 * math.pi / steps)
+    a, b = start[:, None].double(), end[:, None].double()
+    if kind == "normal":
+        return (t.cos() * a + t.sin() * b).to(start.dtype)
+    a, b = (math.sqrt(2) * torch.erfinv(z.clamp(-1 + 1e-12, 1 - 1e-12)) for z in (a, b))
+    return torch.erf((t.cos() * a + t.sin() * b) / math.sqrt(2)).to(start.dtype)
