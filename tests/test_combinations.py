@@ -51,7 +51,7 @@ def assert_trains(made: Experiment) -> None:
     assert sample.isfinite().all()
 
 
-SQUARE = ("dcgan", "dcgan_small", "resnet", "r3gan")
+SQUARE = ("dcgan", "dcgan_small", "resnet", "r3gan", "stacked")
 """Models for square images alone; all others take anything."""
 WIDTHLESS = {("univariate", "generator")}
 

@@ -20,7 +20,7 @@ from gan_cli.data.fake import Fake
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
 POINTS = ("ring", "grid", "mixture1d", "mixture", "gaussian")
 OFFLINE = ("digits", "fake", *POINTS, "mnist", "fashion_mnist", "kmnist")
-NAMES = (*OFFLINE, "cifar10", "stl10", "celeba", "torchvision", "image_folder")
+NAMES = (*OFFLINE, "cifar10", "stl10", "celeba", "torchvision", "image_folder", "stacked_mnist")
 
 
 def config(name: str, **extra: Any) -> dict[str, Any]:
