@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,19 +119,21 @@ def _run(folder: Path, asked: Round) -> None:
         run = replace(run, seed=config["seed"], streams=Streams(config["seed"], run.device))
     # What nobody has asked for is what the run itself has measured.
     chosen: Mapping[str, Any] = config["metric"] or {ALWAYS: {}, **own}
-    alone = True
+    board: list[Summary.Value] = []
     for name, settings in chosen.items():
         try:
             metric = _metric(name, settings, opened, run)
             metric.preflight()
             found = metric.measure(subject(run, opened.state, opened.step))
             entry = evaluations.entry(name, metric, found, settings, opened.step, run.seed, opened.file.name)
+            pictures = evaluations.pictures({name: found}, run.dataset.pixel_range)
+            _keep(folder, entry, pictures)
             asked.found.append((shown(folder), entry))
-            alone &= _keep(folder, entry, evaluations.pictures({name: found}, run.dataset.pixel_range))
+            board += _values(entry, pictures)
         except Exception as error:  # noqa: BLE001 - nor is one metric of the others
             named = len(chosen) == 1 or f"metric.{name}" in str(error)
             asked.tell(error, shown(folder) if named else f"{shown(folder)}, {name}")
-    if not alone:
+    if board and not _show(folder, opened.step, board):
         where = f"{shown(folder)} is being trained: its TensorBoard file is left to that"
         print(f"{EVALUATE.command}: {where}", file=sys.stderr, flush=True)
 
@@ -147,17 +149,35 @@ def _metric(name: str, settings: Mapping[str, Any], opened: finished.Opened, run
 # --- beside the run ---------------------------------------------------------------------------------------
 
 
-def _keep(folder: Path, entry: evaluations.Entry, pictures: Mapping[str, Picture]) -> bool:
-    """evaluation.json, the pictures as files, and both in the run's event file unless it is being trained.
+def _keep(folder: Path, entry: evaluations.Entry, pictures: Mapping[str, Picture]) -> None:
+    """evaluation.json, and the pictures as files."""
+    evaluations.record(folder, [entry])
+    for name, picture in pictures.items():
+        write_atomic(folder / PICTURES / f"{name}_{entry['step']:06d}.png", picture.png)
 
-    Returns whether it was not.
-    """
+
+def _values(entry: evaluations.Entry, pictures: Mapping[str, Picture]) -> Iterator[Summary.Value]:
+    """Scalars and pictures as TensorBoard has them."""
+    for name, value in entry["values"].items():
+        yield Summary.Value(tag=f"{PREFIX}/{name}", simple_value=value)
+    for name, picture in pictures.items():
+        image = Summary.Image(
+            encoded_image_string=picture.png, width=picture.width, height=picture.height, colorspace=3
+        )
+        yield Summary.Value(tag=f"{PREFIX}/{name}", image=image)
+
+
+def _show(folder: Path, step: int, values: Sequence[Summary.Value]) -> bool:
+    """Add the values to the run's own event file, in place of earlier ones of that step, unless the run is
+    being trained; whether it is not."""
     with _alone(folder) as alone:
-        evaluations.record(folder, [entry])
-        for name, picture in pictures.items():
-            write_atomic(folder / PICTURES / f"{name}_{entry['step']:06d}.png", picture.png)
         if alone:
-            _board(folder, entry, pictures)
+            file = EventFile(folder, sys.maxsize, replaced=[(value.tag, step) for value in values])
+            try:
+                file.add(step, Summary(value=values))
+                file.sync()
+            finally:
+                file.close()
     return alone
 
 
@@ -177,20 +197,3 @@ def _alone(folder: Path) -> Iterator[bool]:
                     break
                 time.sleep(0.05)
         yield alone
-
-
-def _board(folder: Path, entry: evaluations.Entry, pictures: Mapping[str, Picture]) -> None:
-    """Add scalars and pictures to the run's own event file, in place of earlier ones of that step."""
-    step, numbers = entry["step"], entry["values"]
-    values = [Summary.Value(tag=f"{PREFIX}/{name}", simple_value=value) for name, value in numbers.items()]
-    for name, picture in pictures.items():
-        image = Summary.Image(
-            encoded_image_string=picture.png, width=picture.width, height=picture.height, colorspace=3
-        )
-        values.append(Summary.Value(tag=f"{PREFIX}/{name}", image=image))
-    file = EventFile(folder, sys.maxsize, replaced=[(value.tag, step) for value in values])
-    try:
-        file.add(step, Summary(value=values))
-        file.sync()
-    finally:
-        file.close()

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.base import Distribution
-from gan_cli.metrics.base import Direction, Measured
+from gan_cli.data.download import one_line
+from gan_cli.metrics.base import Direction, Measured, Metric
 from gan_cli.metrics.modes import ModeCoverage, mode_coverage
 from gan_cli.metrics.spread import mean_distance
 from gan_cli.observers import evaluations
 from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.examples import generate, latent_examples, real_examples, subject
+from gan_cli.observers.logfile import LOGGER
 from gan_cli.observers.recorder import Recorder, to_host
 from gan_cli.types import State, Trace
 
@@ -56,7 +58,7 @@ class Evaluation(Observer):
 
     def _evaluate(self, step: int, state: State) -> None:
         run, values = self._run, self.always(step, state)
-        found = {name: metric.measure(subject(run, state, step)) for name, metric in run.metrics.items()}
+        found = {name: self._measured(name, metric, step, state) for name, metric in run.metrics.items()}
         for measured in found.values():
             values |= measured.values
         self._recorder.add(to_host({f"{_PURPOSE}/{k}": value for k, value in values.items()}))
@@ -66,6 +68,14 @@ class Evaluation(Observer):
             evaluations.record(
                 run.folder, [self._entry(name, measured, step) for name, measured in found.items()]
             )
+
+    def _measured(self, name: str, metric: Metric, step: int, state: State) -> Measured:
+        """What the metric finds, or NaN where it fails: no measurement ends a training."""
+        try:
+            return metric.measure(subject(self._run, state, step))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            LOGGER.warning("step %d: metric=%s failed: %s", step, name, one_line(error))
+            return Measured(dict.fromkeys(metric.names, torch.tensor(torch.nan, device=self._run.device)))
 
     def _entry(self, name: str, measured: Measured, step: int) -> evaluations.Entry:
         run = self._run

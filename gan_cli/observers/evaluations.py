@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from gan_cli.errors import InputError
 from gan_cli.files import write_atomic
 from gan_cli.metrics.base import Measured, Metric
 from gan_cli.observers.canvas import image_grid
+from gan_cli.observers.logfile import LOGGER
 from gan_cli.observers.metrics_log import plain_tree
 from gan_cli.observers.recorder import Picture
 
@@ -71,9 +74,25 @@ def read(folder: Path) -> list[Entry]:
 
 def record(folder: Path, entries: Sequence[Entry]) -> None:
     """Add the entries to a run's file; each takes the place of one of the same metric, settings, step and
-    seed."""
+    seed. Several processes may do so at once. A damaged file is put aside as evaluation.json.damaged."""
     new = [plain_tree(one) for one in entries]
     known = [[one.get(key) for key in _SAME] for one in new]
-    old = [one for one in read(folder) if [one.get(key) for key in _SAME] not in known]
-    content = {"evaluations": [*old, *new]}
-    write_atomic(folder / NAME, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    with _alone(folder):
+        try:
+            there = read(folder)
+        except InputError as error:
+            LOGGER.warning("%s; it is kept as %s.damaged", error, NAME)
+            (folder / NAME).rename(folder / f"{NAME}.damaged")
+            there = []
+        old = [one for one in there if [one.get(key) for key in _SAME] not in known]
+        content = {"evaluations": [*old, *new]}
+        write_atomic(folder / NAME, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's findings against other processes, where the file system keeps locks."""
+    with (folder / ".evaluation.lock").open("a") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
