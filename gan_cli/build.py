@@ -186,7 +186,8 @@ def metrics(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> dict[str, 
         begun = make(f"metric.{name}", node, object, _partial_=True)
         metric = _refusing(f"metric.{name}", node, partial(begun, **filled))
         if not isinstance(metric, Metric):
-            raise InputError(f"metric.{name}._target_={node._target_}: it gives no Metric")
+            kind = f"{Metric.__module__}.{Metric.__name__}"
+            raise InputError(f"metric.{name}._target_={node._target_}: it gives no {kind}")
         for other, there in found.items():
             if twice := set(there.names) & set(metric.names):
                 raise InputError(

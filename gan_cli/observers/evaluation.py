@@ -7,7 +7,8 @@ from torch import Tensor
 
 from gan_cli.data.base import Distribution
 from gan_cli.data.download import one_line
-from gan_cli.metrics.base import Direction, Measured, Metric
+from gan_cli.metrics.base import Measured, Metric
+from gan_cli.metrics.directions import BETTER as BETTER
 from gan_cli.metrics.modes import ModeCoverage, mode_coverage
 from gan_cli.metrics.spread import mean_distance
 from gan_cli.observers import evaluations
@@ -18,13 +19,6 @@ from gan_cli.observers.recorder import Recorder, to_host
 from gan_cli.types import State, Trace
 
 POINTS, IMAGES = 2500, 512
-BETTER: dict[str, Direction] = {
-    "modes_covered": "higher",
-    "high_quality": "higher",
-    "reverse_kl": "lower",
-    "effective_modes": "higher",
-}
-"""Which way those are better that are measured without being asked for."""
 _PURPOSE = "evaluation"
 
 
@@ -65,9 +59,11 @@ class Evaluation(Observer):
         for name, picture in evaluations.pictures(found, run.dataset.pixel_range).items():
             self._recorder.picture(name, step, picture)
         if step == run.steps and found:
-            evaluations.record(
-                run.folder, [self._entry(name, measured, step) for name, measured in found.items()]
-            )
+            entries = [self._entry(name, measured, step) for name, measured in found.items()]
+            evaluations.record(run.folder, entries)
+            for entry in entries:
+                numbers = ", ".join(f"{name} {value:.6g}" for name, value in entry["values"].items())
+                LOGGER.info("%s: %s (%s)", entry["metric"], numbers, entry["about"])
 
     def _measured(self, name: str, metric: Metric, step: int, state: State) -> Measured:
         """What the metric finds, or NaN where it fails: no measurement ends a training."""

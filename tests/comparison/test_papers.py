@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from gan_cli.comparison import papers
 from gan_cli.comparison.papers import Beside
-from gan_cli.comparison.shares import shares
 from gan_cli.errors import InputError
 from tests.comparison.conftest import Tabled
 from tests.comparison.planted import entry, plant
@@ -113,6 +110,43 @@ def test_settings_of_one_row_have_a_line_each(tmp_path: Path, tabled: Tabled) ->
     assert [row[1] for row in rows[:2]] == ["416.0 ± 5.6", ""]
 
 
+@pytest.mark.parametrize("by", [["steps"], ["model.width"], ["trick"]])
+def test_no_row_holds_runs_of_another_whatever_the_groups(
+    by: list[str], tmp_path: Path, tabled: Tabled
+) -> None:
+    for number, loss in enumerate(["fgan_kl", "fgan_js", "wgan"]):
+        for seed in (0, 1):
+            value = 100.0 * number + seed
+            plant(tmp_path / f"{loss}{seed}", {"seed": seed}, {"loss": loss}, evaluations=kde(value))
+    found = papers.beside(papers.load("fgan_table4"), tabled(by=by))
+    ours = {row[0]: (row[4], row[5]) for row in found.sheet.rows if row[5]}
+    assert ours == {"KL": ("0.5 ± 0.7", "2"), "Jensen–Shannon": ("100.5 ± 0.7", "2")}
+    assert "no row of fgan_table4 for: wgan0, wgan1" in found.notes
+
+
+def test_a_row_of_several_units_is_one_mean_and_of_several_protocols_none(
+    tmp_path: Path, tabled: Tabled
+) -> None:
+    for seed, (unit, width) in enumerate([([0.0, 1.0], 1.0), ([0.1, 0.9], 0.8)]):
+        said = [
+            entry(
+                1000,
+                "kde",
+                {"kde": 100.0 - 784 * math.log(width) + seed},
+                settings={"samples": 10, "pixel_range": unit},
+                about=f"pixels in {unit}",
+            )
+        ]
+        plant(tmp_path / f"units{seed}", {"seed": seed}, evaluations=said)
+        said = [entry(1000, "kde", {"kde": 100.0}, settings={"samples": 10 + seed})]
+        plant(tmp_path / f"sizes{seed}", {"seed": seed}, {"loss": "fgan_js"}, evaluations=said)
+    found = papers.beside(papers.load("fgan_table4"), tabled())
+    assert cells(found, "KL")["nats on [0, 1]: ours"] == "100.5 ± 0.7"
+    assert cells(found, "Jensen–Shannon")["nats on [0, 1]: ours"] == ""
+    told = [note for note in found.notes if "no mean" in note]
+    assert told == ["Jensen–Shannon: no mean of kde, samples=10; or samples=11"]
+
+
 def test_a_metric_that_nobody_measured_is_told(tmp_path: Path, tabled: Tabled) -> None:
     plant(tmp_path / "a", metrics={"evaluation/spread": [(1, 1.0)]})
     found = papers.beside(papers.load("fgan_table4"), tabled())
@@ -138,63 +172,6 @@ def test_k_and_the_critics_size_find_their_row(tmp_path: Path, tabled: Tabled) -
         "size ½, PacGAN2": "102.0",
         "RpGAN + R1 + R2": "999",
     }
-
-
-def test_shares_are_those_of_brute_force() -> None:
-    draw = np.random.default_rng(0)
-    values = draw.integers(0, 4, (5, 300)).astype(float)
-    won = np.zeros(5)
-    for image in values.T:
-        best = image == image.min()
-        won += best / best.sum()
-    assert shares(values.tolist()) == pytest.approx(100 * won / 300)
-    assert sum(shares(values.tolist())) == pytest.approx(100)
-
-
-def inverted(folder: Path, steps: int, seed: int, errors: list[float], **settings: Any) -> None:
-    said = entry(
-        1000,
-        "inversion",
-        {"inversion_mse": sum(errors) / len(errors)},
-        per_example={"inversion_mse": errors},
-        settings={"images": len(errors), "seed": 0, **settings},
-    )
-    plant(folder, {"trick.unrolled.steps": steps, "seed": seed}, {"data": "cifar10"}, evaluations=[said])
-
-
-def test_the_best_reconstructions_are_counted_seed_by_seed(tmp_path: Path, tabled: Tabled) -> None:
-    for seed in (0, 1):
-        inverted(tmp_path / f"0-{seed}", 0, seed, [2.0, 2.0, 2.0, 1.0])
-        inverted(tmp_path / f"5-{seed}", 5, seed, [1.0, 1.0, 3.0, 1.0] if seed else [1.0, 3.0, 3.0, 3.0])
-    inverted(tmp_path / "5-7", 5, 7, [0.0] * 4)  # K = 0 has no such seed: no contest
-    found = papers.beside(papers.load("unrolled_inversion"), tabled())
-    assert cells(found, "K = 0")["% best: ours"] == f"56.25 ± {abs(75 - 37.5) / math.sqrt(2):.2f}"
-    assert cells(found, "K = 5")["% best: ours"] == f"43.75 ± {abs(25 - 62.5) / math.sqrt(2):.2f}"
-    assert cells(found, "K = 10")["% best: ours"] == ""
-    assert cells(found, "K = 0")["MSE: ours"] == "1.7500 ± 0.0000"
-
-
-@pytest.mark.parametrize("other", [{"errors": [1.0] * 3}, {"pixel_range": [0, 1]}, {"examples": "unseen"}])
-def test_different_images_are_no_contest(other: dict[str, Any], tmp_path: Path, tabled: Tabled) -> None:
-    errors = other.pop("errors", [1.0] * 4)
-    inverted(tmp_path / "a", 0, 0, [1.0] * 4)
-    inverted(tmp_path / "b", 5, 0, errors, **other)
-    found = papers.beside(papers.load("unrolled_inversion"), tabled())
-    assert {row[4] for row in found.sheet.rows} == {""}
-    assert any("different images" in note for note in found.notes)
-
-
-def test_settings_without_a_common_seed_are_no_contest(tmp_path: Path, tabled: Tabled) -> None:
-    inverted(tmp_path / "a", 0, 0, [1.0])
-    inverted(tmp_path / "b", 5, 1, [2.0])
-    found = papers.beside(papers.load("unrolled_inversion"), tabled())
-    assert any("no seed in common" in note for note in found.notes)
-
-
-def test_equals_share_an_image_and_nan_loses() -> None:
-    assert shares([[1.0, math.nan], [1.0, 3.0], [2.0, 4.0]]) == [25.0, 75.0, 0.0]
-    assert all(math.isnan(value) for value in shares([[math.nan], [math.nan]]))
-    assert shares([[random.random()] * 3]) == [100.0]
 
 
 def test_an_unknown_paper_is_refused_with_the_nearest() -> None:

@@ -128,7 +128,19 @@ def test_groups_by_chosen_settings(tmp_path: Path, tabled: Tabled) -> None:
 def test_different_protocols_are_told(tmp_path: Path, tabled: Tabled) -> None:
     plant(tmp_path / "a", evaluations=kde(1.0, about="100 samples"))
     plant(tmp_path / "b", {"seed": 1}, evaluations=kde(1.0, about="200 samples"))
-    assert "kde was measured in different ways: 100 samples; or 200 samples" in tabled().notes
+    told = "kde was measured in different ways, so there is no mean of a, b: 100 samples; or 200 samples"
+    assert told in tabled().notes
+    assert tabled().groups[0].last == {}
+    assert [row.last["kde"].value for row in tabled().single] == [1.0, 1.0]
+
+
+def test_different_protocols_of_different_rows_are_told_and_leave_their_numbers(
+    tmp_path: Path, tabled: Tabled
+) -> None:
+    for number, loss in enumerate(["hinge", "wgan"]):
+        plant(tmp_path / loss, {}, {"loss": loss}, evaluations=kde(1.0, about=f"{number} samples"))
+    assert "kde was measured in different ways: 0 samples; or 1 samples" in tabled().notes
+    assert [row.last["kde"].value for row in tabled().groups] == [1.0, 1.0]
 
 
 def test_rows_are_in_a_natural_order(tmp_path: Path, tabled: Tabled) -> None:

@@ -1,12 +1,13 @@
-"""The classifier of a data set's labels: how well it does, where it is kept, and what is refused."""
+"""The classifier of a data set's labels: how well it does, where it is kept, and what it says of itself."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.data.base import ImageSet, Table
+from gan_cli.data.base import Table
 from gan_cli.data.digits import Digits
-from gan_cli.data.fake import Fake
-from gan_cli.data.gaussian import Gaussian
 from gan_cli.data.mnist import MNIST
-from gan_cli.errors import InputError
 from gan_cli.evaluation import classifier
 from gan_cli.evaluation.classifier import Classifier, Trained
 from gan_cli.evaluation.classifier_training import HIDDEN, Labelled, Net, accuracy, fit, parts
+from tests.evaluation.given import Given
 
 SMALL = Digits(split="train", size=8)
 
@@ -189,40 +188,19 @@ def test_the_folder_beside_the_data_comes_first(tmp_path: Path, idx_root: Path, 
     assert [path.name for path in cache.iterdir()] == [file.name], "the same images, wherever they lie"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Given(ImageSet):
-    """A set whose table is handed over."""
-
-    table: Table
-
-    def load(self) -> Table:
-        return self.table
-
-
-def test_what_cannot_be_classified_is_refused_in_a_line() -> None:
-    images = np.zeros((20, 1, 8, 8), dtype=np.uint8)
-    with pytest.raises(InputError, match="Given has no labels for a classifier"):
-        Classifier(Given(size=8, channels=1, table=Table(images))).preflight()
-    with pytest.raises(InputError, match="has no labels"):
-        Classifier(Given(size=8, channels=1, table=Table(images, np.full(20, -1)))).preflight()
-    with pytest.raises(InputError, match="fewer than two classes"):
-        Classifier(Given(size=8, channels=1, table=Table(images, np.zeros(20, np.int64)))).preflight()
-    with pytest.raises(ValueError, match="data must be images for a classifier, got 'points'"):
-        Classifier(Gaussian())
-    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
-        Classifier(SMALL, steps=0)
-
-
-def test_examples_without_a_label_are_left_out() -> None:
-    images, labels = np.zeros((20, 1, 8, 8), dtype=np.uint8), np.arange(20) % 3 - 1
-    train, test, classes = parts(Given(size=8, channels=1, table=Table(images, labels)))
-    assert classes == 2
-    assert len(train.labels) + len(test.labels) == int((labels >= 0).sum())
-    assert set(torch.cat([train.labels, test.labels]).tolist()) == {0, 1}
-
-
-def test_without_held_out_examples_every_tenth_is_kept_back() -> None:
-    whole, train, test = Digits(size=8).load(), *parts(Digits(size=8))[:2]
-    assert (len(train.images), len(test.images)) == (len(whole) - len(whole) // 10, len(whole) // 10)
-    assert torch.equal(test.images, torch.as_tensor(whole.images[9::10]))
-    assert parts(Fake(count=10)).test.images.shape == (10, 1, 16, 16), "this one has others"
+def test_it_says_which_weights_it_has() -> None:
+    """So that numbers of one classifier are told from those of another."""
+    said = []
+    for steps in (3, 4):
+        found = Classifier(SMALL, steps=steps)
+        assert "weights" not in found.about, "before there are any"
+        found.preflight()
+        digest = hashlib.sha256(
+            b"".join(tensor.numpy().tobytes() for tensor in found.trained.net.state_dict().values())
+        )
+        assert f"labels, weights {digest.hexdigest()[:8]}, " in found.about
+        again = Classifier(SMALL, steps=steps)
+        again.preflight()
+        assert again.about == found.about
+        said.append(found.about)
+    assert said[0] != said[1]

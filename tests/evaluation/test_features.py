@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gan_cli.data.digits import Digits
 from gan_cli.data.fake import Fake
 from gan_cli.data.stacked_mnist import StackedMNIST
 from gan_cli.data.synthetic import Ring
+from gan_cli.data.torchvision_set import TorchvisionSet
 from gan_cli.errors import InputError
 from gan_cli.evaluation.classifier import Classifier
 from gan_cli.evaluation.features import Classified, Scores, extractor
@@ -80,6 +82,23 @@ def test_a_classifier_sees_the_image_whatever_the_pixel_range() -> None:
     right = net(raw / 255).log_softmax(1)
     torch.testing.assert_close(features.logits(GREY.prepare(raw)), right, atol=1e-3, rtol=1e-3)
     assert "of 360 test images right" in features.about
+
+
+@pytest.mark.parametrize("dataset", [GREY, RED])
+def test_metrics_of_one_data_set_share_their_network(dataset: Dataset) -> None:
+    first = extractor("classifier", dataset)
+    assert extractor("classifier", replace(dataset)) is first  # type: ignore[type-var]
+    assert extractor("classifier", replace(dataset, size=32)) is not first  # type: ignore[type-var]
+    inception = extractor("inception", dataset, "here.pth")
+    assert extractor("inception", dataset, str(Path("here.pth").absolute())) is inception
+    assert extractor("inception", dataset, "there.pth") is not inception
+
+
+def test_a_data_set_that_cannot_be_hashed_has_features_all_the_same() -> None:
+    dataset = TorchvisionSet(name="GTSRB", split="train", size=8, args={})
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(dataset)
+    assert isinstance(extractor("classifier", dataset), Classified)
 
 
 def test_stacked_digits_are_seen_channel_by_channel(idx_root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,3 +116,32 @@ def test_without_unseen_examples_it_says_so_before_training() -> None:
     Inversion(ImageFolder()).preflight()
     with pytest.raises(InputError, match="metric.inversion.examples=unseen: .* take training"):
         Inversion(ImageFolder(), examples="unseen").preflight()
+
+
+@pytest.mark.parametrize("pixel_range", [(-1.0, 1.0), None])
+def test_an_example_is_known_again_by_its_digest(pixel_range: tuple[float, float] | None) -> None:
+    def digests(of: Subject, **arguments: Any) -> list[float]:
+        given = {"images": 40, "restarts": 1, "evaluations": 1} | arguments
+        found: list[float] = inversion(**given).measure(of).per_example["inversion_mse_digest"].tolist()
+        return found
+
+    one = replace(subject(0, linear), pixel_range=pixel_range)
+    known = digests(one)
+    assert len(set(known)) == 40
+    assert all(0 <= digest < 2**48 and digest == int(digest) for digest in known)
+    assert digests(replace(one, streams=Streams(5, torch.device("cpu")), step=9)) == known
+    assert set(digests(one, images=12, seed=1)) < set(known)
+    assert not set(digests(one, examples="unseen")) & set(known)
+
+
+def test_another_devices_rounding_makes_no_other_image() -> None:
+    levels = torch.arange(256).reshape(32, 1, 2, 4)
+    exact, rounded = (subject(0, linear) for _ in range(2))
+    images = levels / 127.5 - 1
+    exact = replace(exact, real=lambda _, n: images[:n])
+    rounded = replace(rounded, real=lambda _, n: images[:n] * (1 + 2e-7) - 1e-7)
+    found = [
+        inversion(images=32, restarts=1, evaluations=1).measure(of).per_example["inversion_mse_digest"]
+        for of in (exact, rounded)
+    ]
+    assert torch.equal(*found)

@@ -115,6 +115,26 @@ def test_each_sample_counts_for_the_mode_of_its_digits(idx_root: Path) -> None:
     assert float(values["stacked_kl"]) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("where", [0, 1500])
+def test_an_image_that_is_not_finite_is_no_mode(idx_root: Path, bad: float, where: int) -> None:
+    stacked = StackedMNIST(root=str(idx_root), size=12)
+    metric = StackedModes(stacked, samples=1600, classifier_steps=2)
+    law, done = stacked.load(), 0
+
+    def fake(generator: torch.Generator, n: int) -> Tensor:
+        nonlocal done
+        images = stacked.prepare(law.sample(generator, n))
+        if done <= where < done + n:
+            images[where - done, 1, 5, 5] = bad
+        done += n
+        return images
+
+    values = metric.measure(subject(stacked, fake)).values
+    assert all(value.isnan() for value in values.values())
+    assert all(value.isfinite() for value in metric.measure(subject(stacked, fake)).values.values())
+
+
 def test_its_protocol_is_told(idx_root: Path) -> None:
     told = StackedModes(StackedMNIST(root=str(idx_root)), samples=1000).about
     assert "1000 samples" in told

@@ -44,6 +44,8 @@ ELSEWHERE = {"stacked_modes"}
 TRAINING = {"critic_refit"}
 """Metrics that train a network on the samples, and say so where it diverges."""
 MOST = 128
+CPU = torch.device("cpu")
+DEVICES = [CPU, *(torch.device("cuda", k) for k in range(torch.cuda.device_count()))]
 every = pytest.mark.parametrize("name", NAMES)
 
 
@@ -64,16 +66,16 @@ def small(name: str) -> list[str]:
 
 
 @cache
-def case(name: str, data: str) -> Case | InputError:
+def case(name: str, data: str, device: torch.device = CPU) -> Case | InputError:
     """A metric and an untrained generator, or what is said of that pair."""
-    line = [*DATA[data], "model=mlp", "model.generator.width=16", "model.critic.width=16", "device=cpu"]
+    small_model = ["model=mlp", "model.generator.width=16", "model.critic.width=16"]
+    line = [*DATA[data], *small_model, f"device={device}"]
     try:
         made: Experiment = experiment(plan(parse([*line, f"metric=[{name}]", *small(name)])).jobs[0].config)
         metric = made.metrics[name]
         metric.preflight()
     except InputError as refusal:
         return refusal
-    device = torch.device("cpu")
     run = Run(
         folder=Path("nowhere"),
         learner=made.game,
@@ -86,7 +88,7 @@ def case(name: str, data: str) -> Case | InputError:
         device=device,
         metrics=made.metrics,
     )
-    state = made.game.init(0)
+    state = made.game.init(0, device)
     return Case(metric, subject(run, state, 4), run, state)
 
 
@@ -139,6 +141,19 @@ def test_it_gives_the_finite_numbers_that_it_promises(name: str) -> None:
                 assert key.removesuffix("_error") in one.metric.names
                 assert value >= 0
         assert all(value.ndim == 1 for value in found.per_example.values())
+
+
+@every
+@pytest.mark.parametrize("device", DEVICES, ids=str)
+def test_its_numbers_are_on_the_device_of_the_run(name: str, device: torch.device) -> None:
+    """Whatever device torch makes tensors on by default, but for networks, which are moved."""
+    for one in (case(name, data, device) for data in ("ring", "digits")):
+        if isinstance(one, InputError):
+            continue
+        with torch.device(device if name in TRAINING else "meta"):
+            found = one.metric.measure(one.subject)
+        for key, value in (*found.values.items(), *found.per_example.items()):
+            assert value.device == one.subject.streams.device, key
 
 
 @every

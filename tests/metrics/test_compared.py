@@ -13,6 +13,7 @@ from torch import Tensor
 from gan_cli.data.digits import Digits
 from gan_cli.data.synthetic import Mixture, Mixture1D, Ring
 from gan_cli.errors import InputError
+from gan_cli.evaluation import two_sample
 from gan_cli.evaluation.c2st import C2ST
 from gan_cli.evaluation.features import Pixels
 from gan_cli.evaluation.frechet import Frechet
@@ -21,8 +22,10 @@ from gan_cli.evaluation.mmd import MMD
 from gan_cli.evaluation.prdc import PRDC
 from gan_cli.evaluation.swd import SWD
 from gan_cli.evaluation.two_sample import Compared, TwoSample, vectors
+from gan_cli.metrics import mmd
 from gan_cli.metrics.base import Measured
-from tests.metrics.subjects import LATENT, out_of, randn, subject
+from gan_cli.metrics.frechet import frechet_distance
+from tests.metrics.subjects import randn, subject
 
 KINDS: tuple[Callable[..., Compared], ...] = (MMD, KID, Frechet, PRDC, C2ST, SWD)
 every = pytest.mark.parametrize("kind", KINDS)
@@ -162,19 +165,29 @@ def test_images_are_compared_on_the_unit_interval() -> None:
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 
 
-def test_the_same_examples_by_parts_or_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Fréchet distance adds up what the others hold: a closed form on 1200 examples, three parts."""
-    table = randn(1200, 3)
-    found = Frechet(Mixture(), samples=1200).measure(subject(table, lambda z: 0 * z[:, :3]))
-    expected = table.double().mean(0).square().sum() + table.double().var(0).sum()
-    assert found.values["frechet"].item() == pytest.approx(expected.item(), rel=1e-6)
+@pytest.mark.parametrize("size", [7, 500, 1200])
+def test_the_frechet_distance_of_parts_is_that_of_the_whole(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(two_sample, "_AT_ONCE", size)
+    metric, case = Frechet(Mixture(), samples=1200), subject(randn(1200, 3), lambda z: 2 * z[:, :3] + 1)
+    real, fake = (list(parts) for parts in metric.parts(case))
+    sizes = [min(size, 1200 - start) for start in range(0, 1200, size)]
+    assert [len(part) for part in real] == [len(part) for part in fake] == sizes
+    moments = [(x.mean(0), x.T.cov()) for x in (torch.cat(real).double(), torch.cat(fake).double())]
+    expected = frechet_distance(*moments[0], *moments[1])
+    assert metric.measure(case).values["frechet"].item() == pytest.approx(expected.item(), rel=1e-9)
 
 
 def test_endless_data_are_drawn_as_asked() -> None:
     law = Ring().load()
     found = PRDC(Ring(), samples=400).measure(subject(law.sample, plane)).values
     assert found["prdc_precision"] < 0.1
-    assert out_of(TABLE)(torch.Generator(), 9).shape == (9, 2)
+    real, fake = (
+        torch.cat(list(parts)) for parts in PRDC(Ring(), samples=700).parts(subject(law.sample, plane))
+    )
+    assert real.shape == fake.shape == (700, 2)
+    assert len(real.unique(dim=0)) == 700
 
 
 @pytest.mark.parametrize(
@@ -208,4 +221,21 @@ def test_the_options_of_mmd_and_their_words() -> None:
     assert fixed.measure(case).values["mmd_bandwidth"] == 0.5
     by_median = MMD(Mixture(), samples=300).measure(case).values["mmd_bandwidth"]
     assert by_median.item() == pytest.approx(torch.pdist(TABLE).median().item(), rel=1e-4)
-    assert LATENT >= 2
+
+
+@pytest.mark.parametrize(("samples", "block", "size"), [(5000, 500, 500), (2000, 500, 200), (600, 100, 60)])
+def test_kid_says_how_large_its_blocks_are(
+    samples: int, block: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The given number, or a tenth of the examples if that is less."""
+    seen: list[int] = []
+
+    def watched(x: Tensor, y: Tensor, kernel: mmd.Kernel) -> mmd.Estimate:
+        seen.extend((len(x), len(y)))
+        return mmd.Estimate(x.new_zeros(()), x.new_zeros(()))
+
+    monkeypatch.setattr(mmd, "mmd2", watched)
+    metric = KID(Ring(), samples=samples, block=block)
+    metric.measure(subject(Ring().load().sample, plane))
+    assert seen == [size] * (2 * samples // size)
+    assert f"blocks of about {block}, or a tenth of the examples if that is less" in metric.about

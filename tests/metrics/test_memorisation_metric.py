@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from gan_cli.data.digits import Digits
 from gan_cli.data.mnist import MNIST
 from gan_cli.data.synthetic import Mixture, Ring
 from gan_cli.errors import InputError
+from gan_cli.evaluation import memorisation
+from gan_cli.evaluation.features import Features
 from gan_cli.evaluation.memorisation import Memorisation
 from gan_cli.metrics.base import Subject
 from tests.metrics.subjects import LATENT, copier, randn, subject
@@ -71,6 +74,36 @@ def test_a_copier_of_images_is_caught_and_fresh_images_are_not() -> None:
     )
     assert p.min() > 1e-3
     assert p.max() < 1 - 1e-3
+
+
+def test_noise_is_far_from_the_training_set_so_no_number_is_the_better_the_higher() -> None:
+    noise = subject(dealt()[0], lambda z: torch.rand(len(z), 1, 8, 8) * 2 - 1, dealt()[1], (-1.0, 1.0))
+    metric = Memorisation(DATA, samples=200)
+    found = metric.measure(noise).values
+    assert found["memorisation_z"] > 10
+    assert found["memorisation_close"] == 0
+    assert not metric.better
+
+
+def test_the_training_sets_features_are_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[weakref.ref[Tensor]] = []
+    most = 0
+
+    def watched(features: Features, x: Tensor) -> Iterator[Tensor]:
+        nonlocal most
+        for part in x.split(10):
+            made = features(part).clone()
+            alive.append(weakref.ref(made))
+            most = max(most, sum(held() is not None for held in alive))
+            yield made
+
+    case = digits(copier(dealt()[2]))
+    expected = Memorisation(DATA, samples=100).measure(case).values
+    monkeypatch.setattr(memorisation, "vectors", watched)
+    found = Memorisation(DATA, samples=100).measure(case).values
+    assert found == expected
+    assert len(alive) == 120
+    assert most <= 3
 
 
 def test_points_of_a_table() -> None:
