@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable
 
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gan_cli.comparison.text import rounded
 from gan_cli.observers.evaluations import Entry
 
 _ERROR = "_error"
@@ -43,20 +43,8 @@ def _table(several: Iterable[Finding]) -> Table:
         for name, value in values.items():
             if name.endswith(_ERROR) and name.removesuffix(_ERROR) in values:
                 continue
-            text = written(value, values.get(f"{name}{_ERROR}"))
+            text = rounded(value, values.get(f"{name}{_ERROR}"))
             # As Text: in a string rich reads what stands in brackets as its own.
             table.add_row(*map(Text, (*where, name, text, entry["better"].get(name, ""))))
             where = "", ""
     return table
-
-
-def written(value: float, error: float | None = None) -> str:
-    """A number as far as its standard error lets it be trusted: both to the error's second digit.
-
-    >>> written(-526.0812, 3.0123), written(0.0123456, 0.00098), written(0.123456), written(1.0, 0.0)
-    ('-526.1 ± 3.0', '0.01235 ± 0.00098', '0.12346', '1 ± 0')
-    """
-    if error is None or not math.isfinite(error) or error <= 0:
-        return f"{value:.5g}" + ("" if error is None else f" ± {error:.2g}")
-    digits = min(max(0, 1 - math.floor(math.log10(error))), 12)
-    return f"{value:.{digits}f} ± {error:.{digits}f}"

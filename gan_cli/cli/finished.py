@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from gan_cli import checkpoint
 from gan_cli.cli import job, program, resume
 from gan_cli.cli.compose import saved
 from gan_cli.cli.output import shown
+from gan_cli.comparison.runs import natural
 from gan_cli.data.base import Dataset, Kind, Sampler
 from gan_cli.errors import InputError
 from gan_cli.learner import Learner
@@ -65,16 +65,7 @@ def runs_below(folder: Path) -> list[Path]:
     """The folders of runs at or below this one, in the order in which a person counts."""
     found = {path.parent.parent for path in folder.rglob(".hydra/config.yaml")}
     runs = [run for run in found if (run / "summary.json").is_file() or checkpoint.listed(run)]
-    return sorted(runs, key=lambda run: [_natural(part) for part in run.parts])
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that puts 2 before 10.
-
-    >>> sorted(["10", "2", "1-b"], key=_natural)
-    ['1-b', '2', '10']
-    """
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+    return sorted(runs, key=natural)
 
 
 def _experiment(folder: str, device: str, key: str) -> Experiment:

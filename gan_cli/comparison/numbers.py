@@ -5,22 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
+from gan_cli.comparison.config import at
 from gan_cli.comparison.runs import Run, number
 from gan_cli.errors import InputError, nearest
+from gan_cli.metrics.directions import BETTER, Direction
 
-Direction = Literal["higher", "lower"]
 EVALUATION, ERROR = "evaluation/", "_error"
 _FALLBACK = ("divergence/bound", "generator/loss", "critic/loss")
 """What is shown of runs that measured nothing."""
-_BETTER: dict[str, Direction] = {
-    "modes_covered": "higher",
-    "high_quality": "higher",
-    "reverse_kl": "lower",
-    "effective_modes": "higher",
-}
-"""The measures that every run takes; evaluation.json says it of the others."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +52,19 @@ class Measured:
 def measured(run: Run) -> Measured:
     """What metrics.jsonl and evaluation.json hold, and summary.json where these are silent.
 
-    At one step what evaluation.json says counts, and in it what was written last.
+    At one step what evaluation.json says counts, and in it what was written last. What was logged was
+    measured by the run's own settings.
     """
     values: dict[str, dict[int | None, Point]] = {}
     for name, (steps, curve) in run.curves.items():
         short = name.removeprefix(EVALUATION)
-        values[short] = {step: Point(value, step) for step, value in zip(steps, curve, strict=True)}
+        asked = _asked(run, short)
+        values[short] = {
+            step: Point(value, step, settings=asked) for step, value in zip(steps, curve, strict=True)
+        }
     for name, last in run.last.items():
-        values.setdefault(name.removeprefix(EVALUATION), {None: Point(last, run.step)})
+        short = name.removeprefix(EVALUATION)
+        values.setdefault(short, {None: Point(last, run.step, settings=_asked(run, short))})
     for entry in run.evaluations:
         about, step = _text(entry.get("about")), int(number(entry["step"]) or 0)
         for name, raw in entry["values"].items():
@@ -77,7 +76,7 @@ def measured(run: Run) -> Measured:
 
 def directions(runs: Iterable[Run]) -> dict[str, Direction]:
     """Which way is better, by the runs' own evaluations and for what is always measured."""
-    found = dict(_BETTER)
+    found = dict(BETTER)
     for run in runs:
         for entry in run.evaluations:
             said = entry.get("better")
@@ -135,6 +134,16 @@ def standard_error(values: Sequence[float]) -> float | None:
 
 def _odd(values: Sequence[float]) -> float | None:
     return sum(values) if values else None  # NaN, or the infinity that is among them
+
+
+def _asked(run: Run, name: str) -> Any:
+    """The run's settings of the metric that gives the number: by evaluation.json, or by the number's name."""
+    metrics = at(run.config.values, "metric")
+    if not isinstance(metrics, Mapping):
+        return None
+    gave = [str(entry.get("metric")) for entry in run.evaluations if name in entry["values"]]
+    called = sorted((m for m in metrics if name == m or name.startswith(f"{m}_")), key=len)
+    return next((metrics[metric] for metric in [*gave, *called[::-1]] if metric in metrics), None)
 
 
 def _with_errors(

@@ -24,11 +24,13 @@ from typing import Any
 
 import yaml
 
+from gan_cli.comparison import protocols
 from gan_cli.comparison.config import Config, at
+from gan_cli.comparison.notes import some
 from gan_cli.comparison.numbers import Point, deviation, mean
 from gan_cli.comparison.runs import Run
 from gan_cli.comparison.shares import Contest, contest
-from gan_cli.comparison.table import Row, Table, some
+from gan_cli.comparison.table import Row, Table
 from gan_cli.comparison.text import Sheet, word
 from gan_cli.errors import InputError, nearest
 
@@ -92,10 +94,11 @@ def load(name: str) -> Paper:
 def beside(paper: Paper, table: Table) -> Beside:
     """The paper's table, every row of it, and beside each the runs that match it.
 
-    Ours: the mean over the runs of one setting ± their standard deviation. Runs of several settings that
-    match one row have a line each.
+    Ours: the mean over the runs of one setting ± their standard deviation, whatever else the runs are grouped
+    by; blank where they were measured in different ways. Runs of several settings that match one row have a
+    line each.
     """
-    fitting = [row for row in table.groups if _fits(row.runs[0], paper.match)]
+    fitting = [row for row in table.whole if _fits(row.runs[0], paper.match)]
     matched = [_matching(rule, fitting, table) for rule in paper.rows]
     own = [rows for rule, rows in zip(paper.rows, matched, strict=True) if not rule.get("any")]
     flat = list({id(row): row for rows in own for row in rows}.values())
@@ -108,7 +111,7 @@ def beside(paper: Paper, table: Table) -> Beside:
             named = [] if position else [str(rule["name"])]
             lines.append([" ".join([*named, *_setting(row, found, table)]), *cells])
     titles = [f"{column.title}: {who}" for column in paper.columns for who in ("paper", "ours")]
-    notes = [one.problem for one in contests.values() if one.problem]
+    notes = [*_apart(paper, matched, table), *(one.problem for one in contests.values() if one.problem)]
     sheet = Sheet(["", *titles, "runs"], lines, len(titles) + 1)
     return Beside(paper.title, paper.source, sheet, [*_notes(paper, flat, table), *notes])
 
@@ -128,8 +131,10 @@ def _cells(
         if row is not None and column.share is not None:
             values = contests[column.share].percent[next(i for i, one in enumerate(flat) if one is row)]
         elif row is not None:
-            name = str(rule.get("metrics", {}).get(column.published, column.metric))
-            values = _values(column, name, row, table)
+            points = _points(column, rule, row, table)
+            values = (
+                [point.value + _in_unit(column, point) for point in points] if _alike(column, points) else []
+            )
         middle = mean(values)
         ours = "" if middle is None else _text(middle, deviation(values), _digits(column, rule))
         cells += [_published(column, rule), ours]
@@ -148,7 +153,7 @@ def _matching(rule: Mapping[str, Any], rows: Sequence[Row], table: Table) -> lis
 def _setting(row: Row | None, others: Sequence[Row], table: Table) -> list[str]:
     """In what this line differs from the other lines of its row."""
     pairs = []
-    for index, key in enumerate(table.keys):
+    for index, key in enumerate(table.differ):
         if row is not None and len({repr(other.settings[index]) for other in others}) > 1:
             pairs.append(f"{table.titles[key]}={word(row.settings[index]) or 'null'}")
     return [f"({', '.join(pairs)})"] if pairs else []
@@ -183,23 +188,33 @@ def _digits(column: Column, rule: Mapping[str, Any]) -> int:
     return int(rule.get("digits", {}).get(column.published, column.digits))
 
 
-def _values(column: Column, name: str, row: Row, table: Table) -> list[float]:
-    found = []
-    for run in row.counted:
-        point = table.of(run).last(name)
-        if point is not None:
-            found.append(point.value + _in_unit(column, point, run))
-    return found
+def _points(column: Column, rule: Mapping[str, Any], row: Row, table: Table) -> list[Point]:
+    """Each counted run's last number."""
+    name = str(rule.get("metrics", {}).get(column.published, column.metric))
+    return [point for run in row.counted if (point := table.of(run).last(name)) is not None]
 
 
-def _in_unit(column: Column, point: Point, run: Run) -> float:
+def _alike(column: Column, points: Sequence[Point]) -> bool:
+    """Whether there is a mean; a unit that the column converts may differ."""
+    return protocols.alike(points, () if column.width is None else ("pixel_range",))
+
+
+def _apart(paper: Paper, matched: Sequence[Sequence[Row]], table: Table) -> list[str]:
+    """The rows whose runs were measured in different ways."""
+    notes = []
+    for rule, rows in zip(paper.rows, matched, strict=True):
+        for row, column in ((row, column) for row in rows for column in paper.columns if column.metric):
+            points = _points(column, rule, row, table)
+            if not _alike(column, points):
+                notes.append(f"{rule['name']}: no mean of {column.metric}, {protocols.ways(points)}")
+    return list(dict.fromkeys(notes))
+
+
+def _in_unit(column: Column, point: Point) -> float:
     """What a log-density gains in the column's unit: D·ln(w/w'), from pixels in a range of width w to w'."""
     if column.width is None:
         return 0.0
-    measured = (
-        point.settings if point.settings is not None else at(run.config.values, f"metric.{column.metric}")
-    )
-    bounds = at(measured, "pixel_range")
+    bounds = at(point.settings, "pixel_range")
     try:
         low, high = bounds if isinstance(bounds, list) else (0.0, 1.0)
         return column.pixels * math.log((high - low) / column.width)

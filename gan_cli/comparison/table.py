@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gan_cli.comparison import differences
+from gan_cli.comparison import differences, notes, protocols
+from gan_cli.comparison.config import Values
 from gan_cli.comparison.numbers import (
-    Direction,
     Measured,
     Point,
     chosen,
@@ -20,6 +20,7 @@ from gan_cli.comparison.numbers import (
 )
 from gan_cli.comparison.runs import Found, Run, natural
 from gan_cli.errors import InputError, nearest
+from gan_cli.metrics.directions import Direction
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Row:
 class Table:
     """What is shown of the runs.
 
-    groups: rows under the settings `keys`; single: a row a run, under `differ`, the settings in which the
-    runs differ; titles: the keys' short names; about: the metrics' protocols; notes: what a reader has to
-    know.
+    groups: rows under the settings `keys`; whole: rows under `differ`, all the settings in which the runs
+    differ; single: a row a run, under these; titles: the keys' short names; about: the metrics' protocols;
+    notes: what a reader has to know.
     """
 
     runs: Sequence[Run]
@@ -74,6 +75,7 @@ class Table:
     better: Mapping[str, Direction]
     about: Mapping[str, str]
     groups: Sequence[Row]
+    whole: Sequence[Row]
     single: Sequence[Row]
     notes: Sequence[str] = field(default_factory=tuple)
 
@@ -102,39 +104,43 @@ def table(found: Found, metrics: Sequence[str] = (), by: Sequence[str] | None = 
     keys = differ if by is None else [_key(word, every) for word in by]
     titles = differences.short_names([*keys, *(key for key in differ if key not in keys)], every)
     laws = {id(run): run.config.law for run in runs}
-    members: dict[Any, list[Run]] = {}
-    for run in runs:
-        lone = () if run.config.values else (str(run.folder),)  # of unknown settings: alike to no other
-        members.setdefault((*differences.identity(laws[id(run)], keys), *lone), []).append(run)
     by_run = {id(run): found for run, found in zip(runs, numbers, strict=True)}
-    own = all(len(group) == 1 for group in members.values())
-    maker = _Maker(by_run, shown, better, keys, laws, own)
-    groups = sorted((maker.row(group) for group in members.values()), key=_order)
-    single = [_Maker(by_run, shown, better, differ, laws, own=True).row([run]) for run in runs]
-    notes = [*_others(found), *_notes(groups, shown, numbers), *_mixed(groups, differ, keys, titles)]
-    about = {name: text for name in shown if (text := _about(name, numbers)) is not None}
-    return Table(runs, numbers, keys, differ, titles, shown, better, about, groups, single, notes)
+    every_way = _Maker(by_run, shown, better, differ, laws)
+    groups, whole = _Maker(by_run, shown, better, keys, laws).rows(runs), every_way.rows(runs)
+    single = [every_way.row([run]) for run in runs]
+    said = notes.told(found, groups, shown, by_run, better) + notes.mixed(groups, differ, keys, titles)
+    about = {name: text for name in shown if (text := notes.about(name, numbers)) is not None}
+    return Table(runs, numbers, keys, differ, titles, shown, better, about, groups, whole, single, said)
 
 
 @dataclass(frozen=True)
 class _Maker:
-    """Makes rows; own: whether a single run's number goes with the standard error that its metric gave."""
+    """Makes rows of runs that agree in the keys."""
 
     numbers: Mapping[int, Measured]
     metrics: Sequence[str]
     better: Mapping[str, Direction]
     keys: Sequence[str]
-    laws: Mapping[int, Mapping[str, Any]]
-    own: bool
+    laws: Mapping[int, Values]
 
-    def row(self, runs: Sequence[Run]) -> Row:
+    def rows(self, runs: Sequence[Run]) -> list[Row]:
+        """A row for each setting; of runs that are several nowhere with the errors that the metrics gave."""
+        members: dict[Any, list[Run]] = {}
+        for run in runs:
+            lone = () if run.config.values else (str(run.folder),)  # of unknown settings: alike to no other
+            members.setdefault((*differences.identity(self.laws[id(run)], self.keys), *lone), []).append(run)
+        own = all(len(group) == 1 for group in members.values())
+        return sorted((self.row(group, own) for group in members.values()), key=_order)
+
+    def row(self, runs: Sequence[Run], own: bool = True) -> Row:
+        """One row. own: whether a single run's number goes with the standard error that its metric gave."""
         counted = self._counted(runs)
         last = {name: [self.numbers[id(run)].last(name) for run in counted] for name in self.metrics}
         best = {
             name: [self.numbers[id(run)].best(name, self.better) for run in counted] for name in self.metrics
         }
         settings = tuple(runs[0].config.shown(key) for key in self.keys)
-        return Row(tuple(runs), tuple(counted), settings, _means(last, self.own), _means(best, self.own))
+        return Row(tuple(runs), tuple(counted), settings, _means(last, own), _means(best, own))
 
     def _counted(self, runs: Sequence[Run]) -> list[Run]:
         """The runs that ended well, where there are any; of two with one seed and setting the later."""
@@ -149,11 +155,12 @@ class _Maker:
 
 
 def _means(points: Mapping[str, Sequence[Point | None]], own: bool) -> dict[str, Number]:
+    """The means over runs; none of numbers that came about in different ways."""
     found = {}
     for name, several in points.items():
         there = [point for point in several if point is not None]
         values = [point.value for point in there]
-        if (middle := mean(values)) is not None:
+        if (middle := mean(values)) is not None and protocols.alike(there):
             error = standard_error(values) if len(values) > 1 else there[0].error if own else None
             found[name] = Number(middle, error, len(values), there[0].step if len(values) == 1 else None)
     return found
@@ -180,57 +187,3 @@ def _rank(value: Any) -> tuple[int, float, Any]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return (0 if value is None else 2, 0.0, natural(str(value)))
     return 1, float(value), []
-
-
-def _others(found: Found) -> list[str]:
-    return [
-        f"left out: {n} folder{'s' * (n > 1)} with {what}{', whose table is its own' * (what == 'a study')}"
-        for what, n in found.others.items()
-    ]
-
-
-def _notes(groups: Sequence[Row], metrics: Sequence[str], numbers: Sequence[Measured]) -> list[str]:
-    notes = []
-    runs = [run for row in groups for run in row.runs]
-    if odd := [
-        run.name for row in groups for run in row.runs if not _is_in(run, row) and run.outcome != "done"
-    ]:
-        notes.append(f"not in the means, as they did not end: {some(odd)}")
-    if twice := [r.name for row in groups for r in row.runs if not _is_in(r, row) and r.outcome == "done"]:
-        notes.append(f"not in the means, as a later run has the same settings and seed: {some(twice)}")
-    for name in metrics:
-        protocols = {p.about for one in numbers if (p := one.last(name)) is not None and p.about is not None}
-        if len(protocols) > 1:
-            notes.append(f"{name} was measured in different ways: {'; or '.join(sorted(protocols))}")
-    for run in runs:
-        notes += [f"{run.name}: {problem}" for problem in run.problems]
-    return notes
-
-
-def _is_in(run: Run, row: Row) -> bool:
-    return any(run is one for one in row.counted)
-
-
-def _mixed(
-    groups: Sequence[Row], differ: Sequence[str], keys: Sequence[str], titles: Mapping[str, str]
-) -> list[str]:
-    """The settings that a mean goes over."""
-    hidden = [key for key in differ if key not in keys]
-    mixed = [
-        titles[key]
-        for key in hidden
-        if any(len({repr(run.config.law.get(key)) for run in row.counted}) > 1 for row in groups)
-    ]
-    return [f"the means go over different {', '.join(mixed)}"] if mixed else []
-
-
-def _about(name: str, numbers: Sequence[Measured]) -> str | None:
-    """The protocol of a metric's numbers, where it is one."""
-    said = {p.about for one in numbers if (p := one.last(name)) is not None and p.about is not None}
-    return said.pop() if len(said) == 1 else None
-
-
-def some(names: Sequence[str], most: int = 6) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

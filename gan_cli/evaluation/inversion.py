@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -12,6 +13,8 @@ from torch import Tensor
 from gan_cli.checks import at_least_one, nonnegative, one_of, require
 from gan_cli.data.base import Dataset
 from gan_cli.errors import InputError
+from gan_cli.evaluation.features import to_unit
+from gan_cli.evaluation.unit import pixel_unit
 from gan_cli.metrics.base import Direction, Measured, Metric, Sheet, Subject
 from gan_cli.metrics.inversion import Inverted, invert
 from gan_cli.streams import Streams
@@ -25,7 +28,8 @@ class Inversion(Metric):
     latents.
 
     inversion_mse ± inversion_mse_error: its mean over examples and the standard error. All examples' errors
-    are kept, too: of several runs each example has one that makes it best (Metz et al. 2017, §3.4.2).
+    are kept, too: of several runs each example has one that makes it best (Metz et al. 2017, §3.4.2); and,
+    as inversion_mse_digest, a number by which the example is known again.
 
     images: how many examples. examples: of those that the run trains on, as in the paper, or unseen. seed:
     which ones; of one data set they are the same for every run on the same kind of device, whatever its own
@@ -53,7 +57,9 @@ class Inversion(Metric):
         self._dataset, self._images, self._restarts, self._examples = dataset, images, restarts, examples
         self._evaluations, self._history, self._tolerance = evaluations, history, tolerance
         self._seed, self._at_once = seed, at_once
-        self._unit, self._stretch = _unit(pixel_range, dataset.pixel_range)
+        own = dataset.pixel_range
+        self._unit = pixel_unit(pixel_range, own)
+        self._stretch = 1.0 if self._unit is None or own is None else _width(self._unit) / _width(own)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,7 +108,8 @@ class Inversion(Metric):
         errors = found.errors * self._stretch**2
         values = (errors.mean(), errors.std() / math.sqrt(len(errors)))
         sheets = {} if subject.pixel_range is None else {"reconstructions": _pairs(x, found)}
-        return Measured(dict(zip(self.names, values, strict=True)), sheets, {"inversion_mse": errors})
+        each = {"inversion_mse": errors, "inversion_mse_digest": _digests(x, subject.pixel_range)}
+        return Measured(dict(zip(self.names, values, strict=True)), sheets, each)
 
 
 def _pairs(x: Tensor, found: Inverted) -> Sheet:
@@ -114,16 +121,17 @@ def _pairs(x: Tensor, found: Inverted) -> Sheet:
     return Sheet(torch.cat([part for pair in rows for part in pair]), columns)
 
 
-def _unit(
-    pixel_range: Sequence[float] | None, own: tuple[float, float] | None
-) -> tuple[tuple[float, float] | None, float]:
-    """The range of pixels in which errors are told, and how much wider it is than the data's own."""
-    if pixel_range is None:
-        return own, 1.0
-    given = list(pixel_range)
-    require(own is not None, "pixel_range", "null for points, which have none", given)
-    bounds = [float(value) for value in given]
-    sound = len(bounds) == 2 and all(map(math.isfinite, bounds)) and bounds[0] < bounds[1]
-    require(sound, "pixel_range", "two numbers, low < high", given)
-    assert own is not None
-    return (bounds[0], bounds[1]), (bounds[1] - bounds[0]) / (own[1] - own[0])
+def _digests(x: Tensor, pixel_range: tuple[float, float] | None) -> Tensor:
+    """48 bits of a digest of each example, as whole numbers in float64, [n].
+
+    Pixels are taken to 256 levels, so that the rounding of another device makes no other image of it.
+    """
+    levels = x.float() if pixel_range is None else (to_unit(x, pixel_range) * 255).round().to(torch.int16)
+    rows = levels.cpu().numpy()
+    found = [hashlib.blake2b(row.tobytes(), digest_size=6).digest() for row in rows]
+    whole = [int.from_bytes(digest, "big") for digest in found]
+    return torch.tensor(whole, dtype=torch.float64, device=x.device)
+
+
+def _width(bounds: tuple[float, float]) -> float:
+    return bounds[1] - bounds[0]

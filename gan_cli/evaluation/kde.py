@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from gan_cli.checks import at_least_one, one_of, require
-from gan_cli.data.base import Dataset
+from gan_cli.data.base import Dataset, Table
+from gan_cli.errors import InputError
+from gan_cli.evaluation.unit import pixel_unit
 from gan_cli.metrics.base import Direction, Measured, Metric, Subject
 from gan_cli.metrics.kde import best_bandwidth, cross_validation, parzen_log_density
 
@@ -20,7 +22,7 @@ _ENDLESS = 10_000
 
 
 class Grid(NamedTuple):
-    """The bandwidths to choose from: evenly spaced in the logarithm."""
+    """The bandwidths to choose from: evenly spaced in the logarithm, and on above the greatest at need."""
 
     least: float
     greatest: float
@@ -37,7 +39,8 @@ class KDE(Metric):
     samples: generated ones. test: unseen examples, None for all (of a law 10,000). protocol: σ is chosen by
     `cross_validation` on the samples, in `folds`, or on a `validation` set of training examples. validation:
     how many examples a choice is judged on, of each fold or of training; None for whole folds, or 1,000.
-    grid: least and greatest σ and how many, in the unit; refine: searches between the best one's neighbours.
+    grid: least and greatest σ and how many, in the unit (see `best_bandwidth`); refine: searches between the
+    best one's neighbours.
     pixel_range: the unit, None for [0, 1]; points are in their own. Raises ValueError for what cannot be, and
     for data of which training sees everything.
     """
@@ -71,7 +74,8 @@ class KDE(Metric):
         self._dataset = dataset
         self._samples, self._test, self._reference = samples, test, reference
         self._protocol, self._folds, self._validation, self._refine = protocol, folds, validation, refine
-        self._grid, self._unit = _checked(grid), _unit(pixel_range, dataset)
+        self._grid = _checked(grid)
+        self._unit = pixel_unit(pixel_range, dataset.pixel_range, default=(0.0, 1.0))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,11 +87,12 @@ class KDE(Metric):
     def about(self) -> str:
         pixels = "" if self._unit is None else " on pixels in [{:g}, {:g}]".format(*self._unit)
         judges = f"{self._validation or 'all'}"
+        counted = self._reference or self._test or self._protocol == "validation"
         by = {
             "cross_validation": f"{self._folds}-fold cross-validation ({judges} examples of a fold)",
             "validation": f"{self._validation or 1000} training examples",
         }
-        grid = f"{self._grid.number} values in [{self._grid.least:g}, {self._grid.greatest:g}]"
+        grid = f"{self._grid.number} values in [{self._grid.least:g}, {self._grid.greatest:g}] or above"
         refined = ", refined" if self._refine else ""
         training = (
             f"; kde_training: {self._reference} training examples as samples" if self._reference else ""
@@ -95,6 +100,7 @@ class KDE(Metric):
         return (
             f"nats an example{pixels}; {self._samples} samples, bandwidth by {by[self._protocol]} from {grid}"
             f"{refined}, {'all' if self._test is None else self._test} unseen examples{training}"
+            f"{'; of the data as many as there are, if fewer' if counted else ''}"
         )
 
     @property
@@ -105,6 +111,9 @@ class KDE(Metric):
         unseen = self._dataset.held_out()
         assert unseen is not None
         unseen.preflight()
+        if self._reference:
+            data = self._dataset.load()
+            self._check(len(data) if isinstance(data, Table) else None)
 
     def measure(self, subject: Subject) -> Measured:
         assert subject.unseen is not None
@@ -113,7 +122,7 @@ class KDE(Metric):
         fake = subject.fake(subject.streams.at("kde/samples", subject.step), self._samples)
         judges = None
         if self._protocol == "validation":
-            judges = self._training(subject, self._validation or 1000)
+            judges = self._training(subject, self._judging)
         densities, bandwidth = self._judged(test, self._in_unit(subject, fake), judges)
         values = dict(zip(("kde", "kde_error"), _mean(densities), strict=True)) | {"kde_bandwidth": bandwidth}
         if "kde_unit" in self.names:
@@ -126,11 +135,28 @@ class KDE(Metric):
 
     def _of_training(self, subject: Subject, test: Tensor) -> dict[str, Tensor]:
         """The number of the training examples themselves; those that judge the bandwidth are none of them."""
-        judging = (self._validation or 1000) if self._protocol == "validation" else 0
+        self._check(subject.examples)
+        judging = self._judging
         drawn = self._training(subject, self._reference + judging)
         judges = drawn[:judging] if judging else None
         densities, _ = self._judged(test, drawn[judging:], judges)
         return dict(zip(("kde_training", "kde_training_error"), _mean(densities), strict=True))
+
+    @property
+    def _judging(self) -> int:
+        """Training examples that the bandwidth is judged on."""
+        return (self._validation or 1000) if self._protocol == "validation" else 0
+
+    def _check(self, examples: int | None) -> None:
+        """Raise InputError where so many training examples leave none for the reference."""
+        least = self._folds if self._protocol == "cross_validation" else 1
+        if examples is not None and examples < self._judging + least:
+            judging = f" beside the {self._judging} that judge the bandwidth" if self._judging else ""
+            lower = "lower metric.kde.validation or " if self._judging else ""
+            raise InputError(
+                f"metric.kde.reference={self._reference}: it needs {least} or more training examples"
+                f"{judging}, and there are {examples} in all; {lower}take reference=0"
+            )
 
     def _training(self, subject: Subject, n: int) -> Tensor:
         """The first n training examples of one fixed order."""
@@ -147,7 +173,7 @@ class KDE(Metric):
                 return cross_validation(samples, bandwidths, self._folds, self._validation)
             return parzen_log_density(judges, samples, bandwidths).mean(1)
 
-        bandwidth = best_bandwidth(score, *self._grid, refine=self._refine)
+        bandwidth = best_bandwidth(score, *self._grid, refine=self._refine).to(samples.device)
         return parzen_log_density(test, samples, bandwidth[None])[0], bandwidth
 
     def _in_unit(self, subject: Subject, x: Tensor) -> Tensor:
@@ -171,14 +197,3 @@ def _checked(grid: Sequence[float]) -> Grid:
     least, greatest, count = numbers
     require(0 < least < greatest and count >= 2 and count == int(count), "grid", rule, list(grid))
     return Grid(least, greatest, int(count))
-
-
-def _unit(pixel_range: Sequence[float] | None, dataset: Dataset) -> tuple[float, float] | None:
-    if pixel_range is None:
-        return None if dataset.pixel_range is None else (0.0, 1.0)
-    given = list(pixel_range)
-    require(dataset.pixel_range is not None, "pixel_range", "null for points, which have none", given)
-    bounds = [float(value) for value in given]
-    sound = len(bounds) == 2 and all(map(math.isfinite, bounds)) and bounds[0] < bounds[1]
-    require(sound, "pixel_range", "two numbers, low < high", given)
-    return bounds[0], bounds[1]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from gan_cli.metrics.directions import Direction as Direction
 from gan_cli.streams import Streams
 
 Draw = Callable[[torch.Generator, int], Tensor]
-Direction = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True)

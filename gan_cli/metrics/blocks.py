@@ -61,10 +61,21 @@ def nearest(x: Tensor, y: Tensor, k: int = 1, *, others: bool = False) -> tuple[
         if others and part == columns:
             found.fill_diagonal_(torch.inf)
         values, indices = found.topk(min(k, found.shape[1]), largest=False)
-        indices = indices + columns.start
-        if columns.start:
-            values, indices = torch.cat([rows[-1][0], values], 1), torch.cat([rows.pop()[1], indices], 1)
-            values, order = values.topk(min(k, values.shape[1]), largest=False)
-            indices = indices.gather(1, order)
-        rows.append((values, indices))
+        best = values, indices + columns.start
+        rows.append(merged(rows.pop(), best, k) if columns.start else best)
     return torch.cat([value for value, _ in rows]).sqrt(), torch.cat([index for _, index in rows])
+
+
+def merged(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], k: int) -> tuple[Tensor, Tensor]:
+    """The k least of two lists of distances, least first, and what belongs to them.
+
+    Each list: [N, a] and [N, a, …] -> [N, k] and [N, k, …]; fewer than k only where there are fewer.
+
+    >>> one = torch.tensor([[1, 4]]), torch.tensor([[7, 8]])
+    >>> merged(one, (torch.tensor([[3]]), torch.tensor([[9]])), 2)
+    (tensor([[1, 3]]), tensor([[7, 9]]))
+    """
+    distances, belongings = (torch.cat(pair, 1) for pair in zip(one, other, strict=True))
+    distances, order = distances.topk(min(k, distances.shape[1]), largest=False)
+    rows = torch.arange(len(order), device=order.device)[:, None]
+    return distances, belongings[rows, order]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from gan_cli.checks import at_least_one
-from gan_cli.metrics.blocks import nearest
+from gan_cli.metrics.blocks import merged, nearest
 
 
 class Nearest(NamedTuple):
@@ -30,13 +29,8 @@ def neighbours(samples: Tensor, training: Iterable[Tensor], k: int) -> Nearest:
     flat, best = samples.flatten(1), None
     for part in training:
         distances, index = nearest(flat, part.flatten(1), min(k, len(part)))
-        examples = part[index]
-        if best is not None:
-            distances = torch.cat([best.distances, distances], 1)
-            examples = torch.cat([best.examples, examples], 1)
-            distances, order = distances.topk(min(k, distances.shape[1]), largest=False)
-            examples = torch.stack([row[one] for row, one in zip(examples, order, strict=True)])
-        best = Nearest(distances, examples)
+        found = Nearest(distances, part[index])
+        best = found if best is None else Nearest(*merged(best, found, k))
     if best is None:
         raise ValueError("training must be at least one example, got none")
     return best
