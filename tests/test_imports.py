@@ -22,7 +22,9 @@ def test_imports_run_one_way() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("module", ["gan_cli", "gan_cli.errors", "gan_cli.cli.train", "gan_cli.cli.compare"], ids=str)
+@pytest.mark.parametrize(
+    "module", ["gan_cli", "gan_cli.errors", "gan_cli.cli.train", "gan_cli.cli.compare"], ids=str
+)
 def test_importing_leaves_torch_out(module: str) -> None:
     """`--help` and a refused override answer in under a second only while nothing here imports torch."""
     code = f"import sys, {module}; print(*sorted({{'torch', 'matplotlib', 'sklearn'}} & set(sys.modules)))"

@@ -63,10 +63,13 @@ class Classifier:
 
     @property
     def about(self) -> str:
-        """What it is, and how well it does once it is there, in a line."""
+        """What it is and, once it is there, which weights it has and how well it does, in a line."""
         trained: Trained | None = self.__dict__.get("trained")
-        right = f", {trained.accuracy:.2%} of {trained.tested} test images right" if trained else ""
-        return f"{HIDDEN} features of a small classifier of {name_of(self.dataset)}'s labels{right}"
+        name = f"{HIDDEN} features of a small classifier of {name_of(self.dataset)}'s labels"
+        if trained is None:
+            return name
+        right = f"{trained.accuracy:.2%} of {trained.tested} test images right"
+        return f"{name}, weights {_identity(trained.net)}, {right}"
 
     def preflight(self) -> None:
         """Read it or train it. Raises InputError for data without labels or with fewer than two classes."""
@@ -128,6 +131,14 @@ class Classifier:
         took = time.perf_counter() - begin
         log.info("trained a classifier of %s in %.0f s: accuracy %.4f", name, took, found.accuracy)
         return found
+
+
+def _identity(net: Net) -> str:
+    """The first 8 hex digits of the SHA-256 of its parameters and statistics, in their order."""
+    digest = hashlib.sha256()
+    for tensor in net.state_dict().values():
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()[:8]
 
 
 def _folders(dataset: Dataset) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -68,22 +69,41 @@ class Parts(NamedTuple):
 def parts(dataset: Dataset) -> Parts:
     """A data set's labelled examples and those that it holds out, or of its own every tenth.
 
-    Raises InputError where there are no labels, fewer than two classes, or no examples to test on.
+    A label means the class of that name among the training examples. Raises InputError where there are no
+    labels, fewer than two classes, no examples to test on, or held-out ones of a class of their own.
     """
-    own, unseen = _labelled(dataset), dataset.held_out()
+    (own, names), unseen = _labelled(dataset), dataset.held_out()
     if unseen is None:
         kept = torch.arange(len(own.images)) % _KEPT_BACK == _KEPT_BACK - 1
         train, test = (Labelled(own.images[rows], own.labels[rows]) for rows in (~kept, kept))
     else:
         unseen.preflight()
-        train, test = own, _labelled(unseen)
+        train, test = own, _renamed(*_labelled(unseen), names, name_of(dataset))
     classes = int(max(train.labels.max(), test.labels.max())) + 1
     if len(train.labels.unique()) < 2:
         raise InputError(f"{name_of(dataset)} has fewer than two classes: there is nothing to classify")
     return Parts(train, test, classes)
 
 
-def _labelled(dataset: Dataset) -> Labelled:
+def _renamed(held_out: Labelled, names: Sequence[str], wanted: Sequence[str], title: str) -> Labelled:
+    """Held-out examples with the training examples' label for each class, which go by other numbers where
+    folders name the classes and either side lacks one."""
+    if not names or not wanted or list(names) == list(wanted):
+        return held_out
+    number = {name: label for label, name in enumerate(wanted)}
+    present = held_out.labels.unique().tolist()
+    if unknown := [names[label] for label in present if names[label] not in number]:
+        classes = f"{', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''}"
+        raise InputError(
+            f"{title}: the test images have classes that the training images lack ({classes}), so no "
+            "classifier can be tested; use features=pixels or other folders"
+        )
+    labels = torch.tensor([number.get(name, -1) for name in names])
+    return Labelled(held_out.images, labels[held_out.labels])
+
+
+def _labelled(dataset: Dataset) -> tuple[Labelled, Sequence[str]]:
+    """Its examples that have labels, and the labels' names."""
     data = dataset.load()
     labels = data.labels if isinstance(data, Table) else None
     if not isinstance(data, Table) or labels is None or not (labels >= 0).any():
@@ -91,8 +111,8 @@ def _labelled(dataset: Dataset) -> Labelled:
     images = data.images if isinstance(data.images, Tensor) else torch.from_numpy(np.asarray(data.images))
     told = torch.from_numpy(labels >= 0)
     if bool(told.all()):
-        return Labelled(images, torch.from_numpy(labels))
-    return Labelled(images[told], torch.from_numpy(labels)[told])
+        return Labelled(images, torch.from_numpy(labels)), data.class_names
+    return Labelled(images[told], torch.from_numpy(labels)[told]), data.class_names
 
 
 @torch.enable_grad()  # whoever measures may have switched it off

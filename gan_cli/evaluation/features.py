@@ -7,7 +7,7 @@ import importlib
 import io
 import pickle
 from abc import ABC, abstractmethod
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -54,7 +54,8 @@ def extractor(name: Name, dataset: Dataset, weights: str | None = None) -> Featu
 
     pixels: the examples as vectors, images on [0, 1]. classifier: the last hidden layer of a classifier of
     the data set's own labels. inception: the pooled features of FID. Reads nothing. Raises ValueError for
-    another name, and for images' features of points.
+    another name, and for images' features of points. Equal arguments give one and the same object, so that
+    several metrics share a network.
 
     >>> from gan_cli.data.digits import Digits
     >>> extractor("pixels", Digits(size=8))(torch.ones(5, 1, 8, 8)).shape
@@ -64,7 +65,19 @@ def extractor(name: Name, dataset: Dataset, weights: str | None = None) -> Featu
     if name == "pixels":
         return Pixels(dataset)
     require(dataset.kind == "image", "features", "pixels for points", name)
+    path = None if weights is None else Path(absolute(weights))
+    try:
+        hash(dataset)
+    except TypeError:  # one with a mapping among its arguments
+        return _network(name, dataset, path)
+    return _shared(name, dataset, path)
+
+
+def _network(name: Name, dataset: Dataset, weights: Path | None) -> Features:
     return Classified(dataset) if name == "classifier" else Inception(dataset, weights)
+
+
+_shared = lru_cache(maxsize=8)(_network)
 
 
 def to_unit(x: Tensor, pixel_range: tuple[float, float] | None) -> Tensor:
@@ -130,10 +143,10 @@ class Inception(Scores):
     TensorFlow 1 did. The file is never downloaded, and only tensors are read from it.
     """
 
-    def __init__(self, dataset: Dataset, weights: str | None) -> None:
+    def __init__(self, dataset: Dataset, weights: Path | None) -> None:
         self._range = dataset.pixel_range
         self._channels = dataset.shape[0]
-        self._path = None if weights is None else Path(absolute(weights))
+        self._path = weights
 
     @property
     def about(self) -> str:

@@ -42,7 +42,8 @@ class KID(TwoSample):
 
     @property
     def figures(self) -> str:
-        return f"MMD², unbiased; kernel (x·y/F + 1)³, blocks of {self._block}"
+        blocks = f"blocks of about {self._block}, or a tenth of the examples if that is less"
+        return f"MMD², unbiased; kernel (x·y/F + 1)³, {blocks}"
 
     @property
     def better(self) -> dict[str, Direction]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -12,12 +13,12 @@ from gan_cli.data.base import Dataset, Sampler
 from gan_cli.errors import InputError
 from gan_cli.evaluation.features import Name, extractor
 from gan_cli.evaluation.two_sample import vectors
-from gan_cli.metrics.base import Direction, Measured, Metric, Sheet, Subject
+from gan_cli.metrics.base import Measured, Metric, Sheet, Subject
 from gan_cli.metrics.blocks import nearest
 from gan_cli.metrics.memorisation import copying, partition, training_distance
 
 _BYTES = 1 << 30
-"""What the training examples may take."""
+"""What the training examples may take, their features aside."""
 _NO_UNSEEN = (
     "metric.memorisation: it needs examples that training does not see, and there are none; "
     "use data with another split"
@@ -29,13 +30,14 @@ class Memorisation(Metric):
     """Are generated examples nearer to the training set than unseen ones are? With pictures of the nearest.
 
     samples: how many generated and how many unseen examples are held against the training set, or as much
-    of it as 1 GiB holds. relative: distances are taken in units of how far apart training examples are
-    there, so that a generator which prefers dense regions is not taken for a copier. cells: parts of the
-    space within which they are compared, by k-means of the training set; 1 compares them all at once,
-    several and relative=false are the paper's way. features, weights: see `extractor`. neighbours, rows:
-    the pictures show so many samples, and beside each so many of its nearest training examples (Goodfellow
-    et al. 2014, Fig. 2): the first samples, and in a second picture those nearest to the training set.
-    Raises ValueError for values out of range.
+    of it as 1 GiB holds (its features may take as much again). relative: distances are taken in units of how
+    far apart training examples are there, so that a generator which prefers dense regions is not taken for a
+    copier. cells: parts of the space within which they are compared, by k-means of the training set; 1
+    compares them all at once, several and relative=false are the paper's way. features, weights: see
+    `extractor`. neighbours, rows: the pictures show so many samples, and beside each so many of its nearest
+    training examples (Goodfellow et al. 2014, Fig. 2): the first samples, and in a second picture those
+    nearest to the training set. No number is better the farther it goes one way: z and p are high of noise,
+    too, which is far from everything. Raises ValueError for values out of range.
     """
 
     def __init__(
@@ -67,10 +69,6 @@ class Memorisation(Metric):
             f"{cells}, z below 0 if samples copy; {self._samples} samples against as many unseen ones (as "
             f"there are, if fewer); close: 0.01 of a faultless generator; features: {self._features.about}"
         )
-
-    @property
-    def better(self) -> dict[str, Direction]:
-        return {"memorisation_z": "higher", "memorisation_p": "higher", "memorisation_close": "lower"}
 
     def preflight(self) -> None:
         unseen = self._dataset.held_out()
@@ -121,7 +119,15 @@ class Memorisation(Metric):
         return seen, unseen
 
     def _vectors(self, x: Tensor) -> Tensor:
-        return torch.cat(list(vectors(self._features, x)))
+        """The features, [n, F], without a second copy of them on the way."""
+        parts = vectors(self._features, x)
+        first = next(parts)
+        found = first.new_empty(len(x), first.shape[1])
+        done = 0
+        for part in chain([first], parts):
+            found[done : done + len(part)] = part
+            done += len(part)
+        return found
 
     def _sheet(self, samples: Tensor, found: Tensor, seen: Tensor, training: Tensor) -> Sheet:
         """Each sample and, to its right, its nearest training examples."""

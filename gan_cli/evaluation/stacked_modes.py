@@ -23,7 +23,8 @@ class StackedModes(Metric):
 
     A classifier of MNIST's digits names the digit of every channel; p is the law of the data, the products of
     the digits' shares among the images that the run trains on. samples: 25,600 in the papers.
-    classifier_steps: of the classifier's training (see `Classifier`). Raises ValueError for other data and
+    classifier_steps: of the classifier's training (see `Classifier`). Both numbers are NaN where a sample is
+    not finite. Raises ValueError for other data and
     for numbers below 1.
     """
 
@@ -55,11 +56,15 @@ class StackedModes(Metric):
 
     @torch.no_grad()
     def measure(self, subject: Subject) -> Measured:
-        generator, modes = subject.streams.at("stacked_modes", subject.step), []
+        generator, modes, sound = subject.streams.at("stacked_modes", subject.step), [], []
         for start in range(0, self._samples, _AT_ONCE):
             images = subject.fake(generator, min(_AT_ONCE, self._samples - start))
             modes.append(self._modes(to_unit(images, subject.pixel_range)))
-        return Measured(dict(zip(self.names, histogram_fit(torch.cat(modes), self._shares), strict=True)))
+            sound.append(images.isfinite().all())
+        found = histogram_fit(torch.cat(modes), self._shares)
+        finite = torch.stack(sound).all()  # else the classifier would call it something all the same
+        values = (torch.where(finite, value.double(), torch.nan) for value in found)
+        return Measured(dict(zip(self.names, values, strict=True)))
 
     def _modes(self, images: Tensor) -> Tensor:
         return modes_of(self._classifier.logits(images).argmax(-1))

@@ -66,18 +66,34 @@ def cross_validation(samples: Tensor, bandwidths: Tensor, folds: int = 3, most: 
 def best_bandwidth(
     score: Callable[[Tensor], Tensor], least: float, greatest: float, count: int, refine: int = 0
 ) -> Tensor:
-    """The best of `count` bandwidths evenly spaced in the logarithm, [] in double precision.
+    """The best of `count` bandwidths evenly spaced in the logarithm, [] in double precision on the CPU.
 
-    score: bandwidths [K] -> [K], the greater the better. refine: so often the search is repeated between the
-    two neighbours of the best, with as many bandwidths: in D dimensions a bandwidth wrong by a factor e^δ
-    costs about Dδ² nats, so a coarse grid is felt. Where all scores are NaN it is the least bandwidth.
+    score: bandwidths [K] -> [K], the greater the better. Where the greatest is the best the search goes on
+    above it, in like steps, until one is worse: all log-densities fall in the end, by D ln σ. It does not go
+    below the least, for samples that repeat what they are judged on would have it at 0. refine: so often the
+    search is repeated between the two neighbours of the best, with as many bandwidths: in D dimensions a
+    bandwidth wrong by a factor e^δ costs about Dδ² nats, so a coarse grid is felt. Where all scores are NaN
+    it is the least bandwidth.
+
+    >>> round(float(best_bandwidth(lambda sigma: -(sigma - 20).abs(), 0.1, 1, 11, refine=3)), 1)
+    20.0
     """
-    low, high = math.log(least), math.log(greatest)
-    for _ in range(refine + 1):
-        grid = torch.linspace(low, high, count, dtype=torch.float64)
-        best = int(score(grid.exp()).nan_to_num(-math.inf).argmax())
-        low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, count - 1)])
-    return grid[best].exp()
+    grid = torch.linspace(math.log(least), math.log(greatest), count, dtype=torch.float64, device="cpu")
+    above = grid[1:] - grid[0]
+    scores = _scored(score, grid)
+    while int(scores.argmax()) == len(grid) - 1:
+        more = grid[-1] + above
+        grid, scores = torch.cat([grid, more]), torch.cat([scores, _scored(score, more)])
+    for _ in range(refine):
+        best = int(scores.argmax())
+        low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
+        grid = torch.linspace(low, high, count, dtype=torch.float64, device="cpu")
+        scores = _scored(score, grid)
+    return grid[scores.argmax()].exp()
+
+
+def _scored(score: Callable[[Tensor], Tensor], grid: Tensor) -> Tensor:
+    return score(grid.exp()).cpu().nan_to_num(-math.inf)
 
 
 def _parts(x: Tensor, width: int) -> Iterator[Tensor]:
