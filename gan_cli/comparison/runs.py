@@ -27,8 +27,8 @@ class Run:
     """One run's folder.
 
     name: the folder below what all runs have in common; outcome: `done`, `stopped`, `failed` or `running`
-    as summary.json has it, `empty` where there is none, `torn` where it cannot be read; problems: what else
-    could not be read, in a line each.
+    as summary.json has it, `empty` where nothing was written, `torn` where it cannot be read; problems: what
+    else could not be read, in a line each.
     """
 
     folder: Path
@@ -164,7 +164,8 @@ def _summary(place: Path) -> tuple[str, dict[str, Any]]:
     content = _json(place / SUMMARY)
     if isinstance(content, dict):
         return str(content.get("outcome", "torn")), content
-    return ("torn" if (place / SUMMARY).exists() else "empty"), {}
+    begun = any((place / name).exists() for name in (SUMMARY, METRICS))
+    return ("torn" if begun else "empty"), {}
 
 
 def _evaluations(place: Path, problems: list[str]) -> list[dict[str, Any]]:

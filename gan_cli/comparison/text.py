@@ -108,11 +108,15 @@ def rounded(value: float, error: float | None = None) -> str:
 
     >>> rounded(12.3456, 0.0678), rounded(0.00012346), rounded(1234567.0), rounded(8.0), rounded(-708.2, 18.1)
     ('12.346 ± 0.068', '0.0001235', '1.235e+06', '8', '-708 ± 18')
+    >>> rounded(2.0, 1e-17)
+    '2 ± 0'
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
-    if error is None or not math.isfinite(error) or error <= 0:
-        return f"{value:.4g}" + (" ± 0" if error == 0 else "")
+    if error is None or not math.isfinite(error) or error < 0:
+        return f"{value:.4g}"
+    if error <= 1e-12 * abs(value):  # rounding's own
+        return f"{value:.4g} ± 0"
     exponent = math.floor(math.log10(error))
     if max(abs(value), error) >= 1e6 or error < 1e-5:
         return f"{value:.4g} ± {error:.2g}"

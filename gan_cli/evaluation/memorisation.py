@@ -12,7 +12,7 @@ from gan_cli.checks import at_least_one
 from gan_cli.data.base import Dataset, Sampler
 from gan_cli.errors import InputError
 from gan_cli.evaluation.features import Name, extractor
-from gan_cli.evaluation.two_sample import vectors
+from gan_cli.evaluation.two_sample import ready, vectors
 from gan_cli.metrics.base import Measured, Metric, Sheet, Subject
 from gan_cli.metrics.blocks import nearest
 from gan_cli.metrics.memorisation import copying, partition, training_distance
@@ -78,7 +78,7 @@ class Memorisation(Metric):
         # What the two splits have in common: a table, or a law.
         if isinstance(unseen.load(), Sampler):
             raise InputError(_ENDLESS)
-        self._features.preflight()
+        ready(self._features, "memorisation")
 
     @torch.no_grad()
     def measure(self, subject: Subject) -> Measured:

@@ -26,6 +26,15 @@ def vectors(features: Features, x: Tensor) -> Iterator[Tensor]:
         yield features(part) + (0 * part).flatten(1).sum(1, keepdim=True)
 
 
+def ready(features: Features, key: str) -> None:
+    """Look for what the features of metric `key` need. Raises InputError that names the metric's setting."""
+    try:
+        features.preflight()
+    except InputError as error:
+        own = str(error).startswith(("features=", "weights="))
+        raise InputError(f"metric.{key}.{error}" if own else f"metric.{key}: {error}") from error
+
+
 class Compared(Metric):
     """A metric that holds vectors against vectors: features of generated and of real examples, as many of
     either.
@@ -65,7 +74,7 @@ class Compared(Metric):
             if unseen is None:
                 raise self._no_unseen()
             unseen.preflight()
-        self._features.preflight()
+        ready(self._features, self.key)
 
     def parts(self, subject: Subject) -> tuple[Iterator[Tensor], Iterator[Tensor]]:
         """The vectors of real and of generated examples, [b, F] at a time. Raises InputError where the data
