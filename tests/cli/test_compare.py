@@ -102,7 +102,10 @@ def test_csv_has_a_row_a_group_or_a_run(runs: Path, gan_compare: Command) -> Non
         assert len(list(csv.DictReader(io.StringIO(shown)))) == count
 
 
-def test_the_papers_table_comes_first(folder: Path, gan_compare: Command) -> None:
+def test_the_papers_table_comes_first(
+    folder: Path, gan_compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # a narrow terminal gets the columns in several parts
     plant(folder / "runs/a", evaluations=[entry(1000, "kde", {"kde": 300.0})])
     shown = gan_compare("paper=fgan_table4", "runs")
     assert shown.code == 0
