@@ -155,12 +155,23 @@ ESTIMATE = Schema(
     shared={"p": "data", "q": "data"},
 )
 
+CHECKPOINT = Key("last, best (by the run's keep_best) or a step", str)
+_NAMED_CHECKPOINTS = ("last", "best")
+
+
+def refuse_no_checkpoint(which: str) -> None:
+    """Raise InputError for a value of `checkpoint` that names none."""
+    if which not in _NAMED_CHECKPOINTS and not which.isdecimal():
+        meant = nearest(which, _NAMED_CHECKPOINTS)
+        raise InputError(f"checkpoint must be last, best or a step, got '{which}'{meant}")
+
+
 EVALUATE = Schema(
     command="gan-eval",
     main="evaluate",
     keys={
         "run": Key("folder of a run, or one with runs below it", str | None),
-        "checkpoint": Key("last, best (by the run's keep_best) or a step", str),
+        "checkpoint": CHECKPOINT,
         "seed": Key("of everything random; null: each run's own", int | None, 0, most=2**63 - 1),
         "device": KEYS["device"],
         "threads": Key("CPU threads; null: each run's own", int | None, 1, most=1024),

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -108,8 +107,4 @@ class Desk:
 
     def prepared(self, data: Table, rows: slice | Tensor) -> Tensor:
         """Those of the training examples as the critic sees them: [B, *shape] on the CPU."""
-        if isinstance(data.images, Tensor):
-            raw = data.images[rows].cpu()
-        else:
-            raw = torch.from_numpy(np.asarray(data.images[rows if isinstance(rows, slice) else rows.numpy()]))
-        return self.opened.experiment.dataset.prepare(raw).float()
+        return self.opened.experiment.dataset.prepare(data.rows(rows).cpu()).float()

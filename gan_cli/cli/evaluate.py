@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.cli import program
-from gan_cli.errors import InputError, nearest
-from gan_cli.schema import EVALUATE
-
-_CHECKPOINTS = ("last", "best")
+from gan_cli.errors import InputError
+from gan_cli.schema import EVALUATE, refuse_no_checkpoint
 
 
 def main() -> None:
@@ -33,8 +31,8 @@ def command(argv: Sequence[str]) -> int:
         plan = compose.plan(asked)
         asked = asked.with_overrides(plan.overrides, asked.config_dir)
         if asked.runs:
-            for job in plan.jobs:
-                _refuse(job.config)
+            for one in plan.jobs:
+                _refuse(one.config)
             for line in plan.overrides:
                 if line.startswith(("hydra.run.", "hydra.sweep.")):
                     raise InputError(
@@ -42,38 +40,26 @@ def command(argv: Sequence[str]) -> int:
                     )
             from gan_cli.cli import measuring
 
-            return max(measuring.evaluate(job.config) for job in plan.jobs)
-    _show(asked.argv())
+            return max(measuring.evaluate(one.config) for one in plan.jobs)
+    from gan_cli.cli import job
+
+    job.answered_by_hydra(asked.argv(), EVALUATE)
     return 0
 
 
 def _refuse(config: Mapping[str, Any]) -> None:
     """Raise InputError for what the schema cannot know to be wrong."""
-    run, which = config["run"], config["checkpoint"]
+    run = config["run"]
     if not run:
         raise InputError(
             "run has no value: set it with run=<folder>, that of a run or one with runs below it"
         )
-    if which not in _CHECKPOINTS and not which.isdecimal():
-        raise InputError(
-            f"checkpoint must be last, best or a step, got '{which}'{nearest(which, _CHECKPOINTS)}"
-        )
+    refuse_no_checkpoint(config["checkpoint"])
     folder = Path(run).expanduser()
     if not folder.is_dir():
         from gan_cli.cli import resume
 
         resume.find(run, "run")
-
-
-def _show(argv: list[str]) -> None:
-    """Let Hydra answer a flag such as --cfg; it starts no job."""
-    import hydra
-
-    from gan_cli.cli import job
-    from gan_cli.cli.folders import package_configs
-
-    start = hydra.main(version_base="1.3", config_path=str(package_configs()), config_name=EVALUATE.main)
-    job.hand_over(argv, start(lambda config: None))
 
 
 if __name__ == "__main__":

@@ -194,3 +194,9 @@ def hand_over(argv: list[str], task: Callable[[], None] = main) -> None:
     finally:
         for sweep in _sweeps:
             print(f"compare them with: {_command('gan-compare', shown(sweep))}", flush=True)
+
+
+def answered_by_hydra(argv: list[str], schema: Schema) -> None:
+    """Let Hydra answer a flag such as --cfg for a command that is none of its jobs; nothing is started."""
+    start = hydra.main(version_base="1.3", config_path=str(package_configs()), config_name=schema.main)
+    hand_over(argv, start(lambda config: None))

@@ -39,11 +39,13 @@ def command(argv: Sequence[str]) -> int:
         asked = asked.with_overrides(plan.overrides, asked.config_dir)
         if asked.runs:
             defaults = _defaults()
-            jobs = [_settled(job.config, defaults) for job in plan.jobs]
+            jobs = [_settled(one.config, defaults) for one in plan.jobs]
             for config in jobs:
                 print(_drawn(config, defaults), flush=True)
             return 0
-    _show(asked.argv())
+    from gan_cli.cli import job
+
+    job.answered_by_hydra(asked.argv(), SAMPLE)
     return 0
 
 
@@ -103,17 +105,6 @@ def _animated(config: dict[str, Any], defaults: Mapping[str, Any]) -> Path:
     numbered = config["numbers"] if config["numbers"] is not None else (run / REAL).is_file()
     write_atomic(path, animation.animation(frames, config["format"], config["frame_ms"], numbered))
     return path
-
-
-def _show(argv: list[str]) -> None:
-    """Let Hydra answer a flag such as --cfg; it starts no job."""
-    import hydra
-
-    from gan_cli.cli import job
-    from gan_cli.cli.folders import package_configs
-
-    start = hydra.main(version_base="1.3", config_path=str(package_configs()), config_name=SAMPLE.main)
-    job.hand_over(argv, start(lambda config: None))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,14 @@ class Table:
     def __len__(self) -> int:
         return len(self.images)
 
+    def rows(self, index: Tensor | slice) -> Tensor:
+        """The raw examples at these positions, where the examples are: on their device, or read from disk."""
+        if isinstance(self.images, Tensor):
+            return self.images[index if isinstance(index, slice) else index.to(self.images.device)]
+        return torch.from_numpy(
+            np.asarray(self.images[index if isinstance(index, slice) else index.cpu().numpy()])
+        )
+
     @property
     def nbytes(self) -> int:
         """The size of the examples in bytes."""

@@ -66,7 +66,7 @@ class Split:
         self, table: Table, prepare: Callable[[Tensor], Tensor], streams: Streams, name: str
     ) -> None:
         require(len(table) >= FEWEST, "the number of examples", f"at least {FEWEST}", len(table))
-        self._images, self._prepare = table.images, prepare
+        self._table, self._prepare = table, prepare
         self._device = streams.device
         cpu = Streams(streams.seed, torch.device("cpu"))
         order = torch.randperm(len(table), generator=cpu.at("parts", len(table)))
@@ -83,11 +83,7 @@ class Split:
             yield self._read(rows)
 
     def _read(self, rows: Tensor) -> Tensor:
-        if isinstance(self._images, Tensor):
-            raw = self._images[rows.to(self._images.device)]
-        else:
-            raw = torch.from_numpy(np.asarray(self._images[rows.numpy()]))
-        return self._prepare(raw.to(self._device))
+        return self._prepare(self._table.rows(rows).to(self._device))
 
 
 def source(dataset: Dataset, data: Table | Sampler, streams: Streams, name: str) -> Source:

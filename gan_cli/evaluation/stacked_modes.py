@@ -24,8 +24,7 @@ class StackedModes(Metric):
     A classifier of MNIST's digits names the digit of every channel; p is the law of the data, the products of
     the digits' shares among the images that the run trains on. samples: 25,600 in the papers.
     classifier_steps: of the classifier's training (see `Classifier`). Both numbers are NaN where a sample is
-    not finite. Raises ValueError for other data and
-    for numbers below 1.
+    not finite. Raises ValueError for other data and for numbers below 1.
     """
 
     def __init__(self, dataset: Dataset, samples: int = 25_600, classifier_steps: int | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,11 +28,7 @@ def _drawn(run: Run, data: Table | Sampler, n: int, generator: torch.Generator) 
     if isinstance(data, Sampler):
         return run.dataset.prepare(data.sample(generator, n))
     order = torch.randperm(len(data), generator=generator, device=generator.device)[:n].sort().values
-    if isinstance(data.images, Tensor):
-        raw = data.images[order.to(data.images.device)]
-    else:
-        raw = torch.from_numpy(np.asarray(data.images[order.cpu().numpy()]))
-    return run.dataset.prepare(raw.to(run.device))
+    return run.dataset.prepare(data.rows(order).to(run.device))
 
 
 def latent_examples(run: Run, n: int, purpose: str, number: int = 0) -> Tensor:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from gan_cli.errors import InputError, nearest
+from gan_cli.errors import InputError
 from gan_cli.sampling import expression
-from gan_cli.schema import KEYS, Key, Schema
+from gan_cli.schema import CHECKPOINT, KEYS, Key, Schema, refuse_no_checkpoint
 from gan_cli.values import show
 
 What = Literal["grid", "interpolation", "arithmetic", "neighbours", "animation", "examples"]
@@ -22,7 +22,7 @@ SAMPLE = Schema(
     keys={
         "run": Key("folder of a run, finished or not", str | None),
         "what": Key("what is drawn; examples: of the training data", What),
-        "checkpoint": Key("last, best (by the run's keep_best) or a step", str),
+        "checkpoint": CHECKPOINT,
         "n": Key("how many; null: 64 images, 1000 points, 8 rows of neighbours, all frames", int | None, 1),
         "format": Key("null: png, of an animation gif", Format | None),
         "seed": Key("of the latents; the same seed draws the same samples", int, 0, most=2**63 - 1),
@@ -70,7 +70,6 @@ _GOES_WITH: dict[str, tuple[str, ...]] = {
 _FORMATS: dict[str, tuple[str, ...]] = {"animation": ("gif", "webp")} | dict.fromkeys(
     ("grid", "examples"), ("png", "npz", "files")
 )
-_CHECKPOINTS = ("last", "best")
 
 
 def settled(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,11 +79,8 @@ def settled(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
     """
     if not config["run"]:
         raise InputError("run has no value: set it with run=<folder>, that of a run")
-    which, what = config["checkpoint"], config["what"]
-    if which not in _CHECKPOINTS and not which.isdecimal():
-        raise InputError(
-            f"checkpoint must be last, best or a step, got '{which}'{nearest(which, _CHECKPOINTS)}"
-        )
+    what = config["what"]
+    refuse_no_checkpoint(config["checkpoint"])
     if config["truncation"] is not None and config["truncation"] <= 0:
         raise InputError(f"truncation must be above 0, got {config['truncation']:g}")
     for name, most in (("percentile", 100), ("confidence", 1)):

@@ -57,34 +57,30 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         signal.signal(number, handler)
 
 
-@pytest.fixture
-def gan_train(folder: Path, restored: None, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`gan_train("loss=wgan", …)`: the command's outcome."""
+def called(main: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> Command:
+    """A console command as a function of its words."""
 
     def run(*argv: str) -> Outcome:
         capsys.readouterr()
         sys.argv[1:] = argv
         with pytest.raises(SystemExit) as end:
-            train.main()
+            main()
         out, err = capsys.readouterr()
         assert isinstance(end.value.code, int)
         return Outcome(end.value.code, out, err)
 
     return run
+
+
+@pytest.fixture
+def gan_train(folder: Path, restored: None, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`gan_train("loss=wgan", …)`: the command's outcome."""
+    return called(train.main, capsys)
 
 
 @pytest.fixture
 def gan_eval(gan_train: Command, capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*argv: str) -> Outcome:
-        capsys.readouterr()
-        sys.argv[1:] = argv
-        with pytest.raises(SystemExit) as end:
-            evaluate.main()
-        out, err = capsys.readouterr()
-        assert isinstance(end.value.code, int)
-        return Outcome(end.value.code, out, err)
-
-    return run
+    return called(evaluate.main, capsys)
 
 
 @pytest.fixture

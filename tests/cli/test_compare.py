@@ -14,24 +14,14 @@ import pytest
 
 from gan_cli.cli import compare
 from gan_cli.comparison import papers
-from tests.cli.conftest import Command, Outcome
+from tests.cli.conftest import Command, called
 from tests.comparison.planted import entry, plant, sweep
 
 
 @pytest.fixture
 def gan_compare(folder: Path, restored: None, capsys: pytest.CaptureFixture[str]) -> Command:
     """`gan_compare("outputs", …)`: the command's outcome."""
-
-    def run(*argv: str) -> Outcome:
-        capsys.readouterr()
-        sys.argv[1:] = argv
-        with pytest.raises(SystemExit) as end:
-            compare.main()
-        out, err = capsys.readouterr()
-        assert isinstance(end.value.code, int)
-        return Outcome(end.value.code, out, err)
-
-    return run
+    return called(compare.main, capsys)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from gan_cli.cli import estimate, folders, inquiry
 from gan_cli.observers.events import PATTERN, decode
 from gan_cli.schema import ESTIMATE
-from tests.cli.conftest import Command, Outcome
+from tests.cli.conftest import Command, called
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["steps=20", "batch_size=16", "samples=200", "checks=2", "hydra.run.dir=out"]
@@ -61,16 +61,7 @@ WITH_CLASSES: dict[str, list[str]] = {
 
 @pytest.fixture
 def gan_estimate(gan_train: Command, capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*argv: str) -> Outcome:
-        capsys.readouterr()
-        sys.argv[1:] = argv
-        with pytest.raises(SystemExit) as end:
-            estimate.main()
-        out, err = capsys.readouterr()
-        assert isinstance(end.value.code, int)
-        return Outcome(end.value.code, out, err)
-
-    return run
+    return called(estimate.main, capsys)
 
 
 def results(folder: str = "out") -> dict[str, Any]:

@@ -18,7 +18,7 @@ from gan_cli.cli import drawing, finished, ratio, sample, train
 from gan_cli.data.base import Distribution
 from gan_cli.sampling.draws import Maker
 from gan_cli.sampling.options import SAMPLE
-from tests.cli.conftest import Command, Outcome
+from tests.cli.conftest import Command, called
 from tests.cli.sample_refusals import AT_ONCE, WITH_CLASSES
 
 QUICK = ["batch_size=8", "steps=4", "sample_every=2", "checkpoint_every=2", "evaluate_every=0"]
@@ -53,16 +53,7 @@ def runs(trained: Path, folder: Path) -> Path:
 
 @pytest.fixture
 def gan_sample(runs: Path, restored: None, capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*argv: str) -> Outcome:
-        capsys.readouterr()
-        sys.argv[1:] = argv
-        with pytest.raises(SystemExit) as end:
-            sample.main()
-        out, err = capsys.readouterr()
-        assert isinstance(end.value.code, int)
-        return Outcome(end.value.code, out, err)
-
-    return run
+    return called(sample.main, capsys)
 
 
 @pytest.fixture
