@@ -56,8 +56,8 @@ format: $(READY) ## let ruff fix and format the tree
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: $(READY) ## steps/s against a plain PyTorch loop
-	$(PY) -m benchmarks.loop $(ARGS)
+bench: $(READY) ## every speed ratio of docs/performance.md in one table
+	$(PY) -m benchmarks $(ARGS)
 
 tensorboard: $(READY) ## look at the runs in outputs/
 	$(PY) -m tensorboard.main --logdir outputs $(ARGS)

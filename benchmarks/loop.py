@@ -3,6 +3,7 @@
     python -m benchmarks.loop                       every row
     python -m benchmarks.loop --rows ring           one case
     python -m benchmarks.loop runtime.compile=on    gan-train with other settings
+    python -m benchmarks.loop --opponent tuned      the plain loop with bf16, channels-last and the fused Adam
 
 Both train the same network classes on the same data with the same batch size, loss and Adam. They take turns
 in short blocks within one process, so that what else the machine does hits both; a ratio is that of one block
@@ -11,14 +12,11 @@ of ours and the plain block right after it, and the table shows the median over 
 
 from __future__ import annotations
 
-import argparse
 import copy
 import os
-import platform
 import statistics
 import tempfile
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,26 +25,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.common import begun, now, parser
 from benchmarks.plain import AdamSettings, PlainLoop
 from gan_cli.build import Experiment
-from gan_cli.cli.compose import plan
-from gan_cli.cli.job import experiment
-from gan_cli.cli.request import parse
 from gan_cli.data.base import Dataset, Sampler
 from gan_cli.data.feed import Feed
-from gan_cli.errors import InputError
 from gan_cli.loop import train
 from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.defaults import default_observers
 from gan_cli.run import described
+from gan_cli.runtime import prepare
 from gan_cli.streams import Streams
 from gan_cli.types import State, Trace
 
-CASES = {
-    "ring": ["data=ring", "model=mlp"],
-    "mnist": ["data=mnist", "data.download=false", "model=dcgan"],
-}
-STAND_IN = ["data=fake", "data.size=28", "data.count=60000", "model=dcgan"]
 POINTS = 100_000  # how many points of a distribution the plain loop's data set holds
 
 
@@ -58,13 +49,14 @@ class Turns(Observer):
 
     def __init__(self, plain: PlainLoop, block: int, device: torch.device):
         self.plain, self.block, self.device = plain, block, device
+        self.offset = block // 2  # what a run does in the background at a multiple ends within the same block
         self.seconds: list[tuple[float, float]] = []
 
     def start(self, run: Run, state: State) -> None:
         self._since = now(self.device)
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
-        if step % self.block:
+        if (step - self.offset) % self.block:
             return
         between = now(self.device)
         self.plain.run(self.block)
@@ -84,6 +76,11 @@ class Row:
     block: int
     seconds: Sequence[tuple[float, float]]
 
+    @property
+    def ratio(self) -> float:
+        """How many times as fast ours is: the median over the blocks."""
+        return statistics.median(b / a for a, b in self.seconds)
+
     def __str__(self) -> str:
         ours, plain = (statistics.median(times) / self.block for times in zip(*self.seconds, strict=True))
         ratios = [b / a for a, b in self.seconds]
@@ -91,7 +88,7 @@ class Row:
         cells = [self.case, self.device, "on" if self.watched else "off", str(self.batch_size)]
         cells += [f"{1 / ours:,.1f}", f"{1 / plain:,.1f}"]
         cells += [f"{self.batch_size / ours:,.0f}", f"{self.batch_size / plain:,.0f}"]
-        cells += [f"**{statistics.median(ratios):.2f}**", spread]
+        cells += [f"**{self.ratio:.2f}**", spread]
         return f"| {' | '.join(cells)} |"
 
 
@@ -99,32 +96,6 @@ HEAD = (
     "| case | device | observers | batch | steps/s | plain | images/s | plain | ratio | range |",
     "|---|---|---|--:|--:|--:|--:|--:|--:|---|",
 )
-
-
-def now(device: torch.device) -> float:
-    """Seconds on a clock, once the device has done all that it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
-def composed(overrides: Iterable[str]) -> Experiment:
-    """The experiment of a command line's overrides."""
-    built: Experiment = experiment(plan(parse([*overrides, "loss=gan_ns"])).jobs[0].config)
-    return built
-
-
-def prepared(case: str, device: str, more: Sequence[str]) -> tuple[str, Experiment]:
-    """The case's name and experiment; noise of the same size stands in for images that are not there."""
-    built = composed([*CASES[case], f"device={device}", *more])
-    try:
-        built.dataset.preflight()
-    except InputError:
-        print(
-            f"{case} is not there (set GAN_DATA): uniform noise of the same size stands in for it", flush=True
-        )
-        return f"{case}-sized noise", composed([*STAND_IN, f"device={device}", *more])
-    return case, built
 
 
 def tensor_of(dataset: Dataset) -> Tensor:
@@ -135,7 +106,7 @@ def tensor_of(dataset: Dataset) -> Tensor:
     return dataset.prepare(torch.as_tensor(data.images))
 
 
-def opponent(built: Experiment) -> PlainLoop:
+def opponent(built: Experiment, tuned: bool = False) -> PlainLoop:
     """The plain loop on the experiment's networks, data and settings."""
     game, optimizer = built.game, built.config["optimizer"]
 
@@ -151,17 +122,20 @@ def opponent(built: Experiment) -> PlainLoop:
         batch_size=game.batch_size,
         adam=(adam(optimizer["generator"]), adam(optimizer["critic"])),
         device=built.device,
+        tuned=tuned,
+        unroll=game.unroll,
     )
 
 
-def measured(case: str, built: Experiment, watched: bool, blocks: int, seconds: float) -> Row:
-    """Both loops in turns. With observers on, a block is long enough for each to have had its turn.
-
-    Without them a first block, which is not counted, warms up.
+def measured(
+    case: str, built: Experiment, watched: bool, blocks: int, seconds: float, tuned: bool = False
+) -> Row:
+    """Both loops in turns, after half a block that warms up. With observers on, a block is long enough for
+    each of them to have had its turn.
     """
-    plain = opponent(built)
+    prepare(built.runtime, built.device)
+    plain = opponent(built, tuned)
     block = steps_in(seconds, plain, built.device)
-    warm_up = 0 if watched else 1
     if watched:
         s = built.settings
         longest = max(s.log_every, s.sample_every, s.checkpoint_every, s.evaluate_every, 1)
@@ -170,13 +144,13 @@ def measured(case: str, built: Experiment, watched: bool, blocks: int, seconds: 
     streams = Streams(built.seed, built.device)
     feed = Feed(built.dataset, built.game.batch_size, streams, built.device)
     with tempfile.TemporaryDirectory() as folder:
-        run = replace(described(built, Path(folder), feed.data), steps=block * (blocks + warm_up))
+        run = replace(described(built, Path(folder), feed.data), steps=block * blocks + block // 2)
         observers = [*default_observers(run), turns] if watched else [turns]
-        state = built.game.init(built.seed, built.device)
+        state = built.learner.init(built.seed, built.device)
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-            train(built.game, feed, state, run, observers)
+            train(built.learner, feed, state, run, observers)
     feed.close()
-    return Row(case, built.device.type, watched, built.game.batch_size, block, turns.seconds[warm_up:])
+    return Row(case, built.device.type, watched, built.game.batch_size, block, turns.seconds[1:])
 
 
 def steps_in(seconds: float, plain: PlainLoop, device: torch.device) -> int:
@@ -189,47 +163,17 @@ def steps_in(seconds: float, plain: PlainLoop, device: torch.device) -> int:
     return max(5, round(seconds * steps / (now(device) - start)))
 
 
-def machine() -> str:
-    """The processor, cores, GPU and versions that the numbers belong to."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    cpu = names[0] if names else platform.processor() or platform.machine()
-    parts = [f"{cpu}, {len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads"]
-    if torch.cuda.is_available():
-        parts.append(torch.cuda.get_device_name())
-    return "; ".join([*parts, f"PyTorch {torch.__version__}, Python {platform.python_version()}"])
-
-
-def parser(name: str, doc: str, blocks: int, seconds: float) -> argparse.ArgumentParser:
-    """What the benchmarks of whole rounds are asked alike."""
-    asked = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=doc.splitlines()[0])
-    asked.add_argument("--rows", nargs="+", choices=list(CASES), default=list(CASES))
-    asked.add_argument("--blocks", type=int, default=blocks, help=f"timed turns (default {blocks})")
-    asked.add_argument(
-        "--seconds", type=float, default=seconds, help=f"length of a block, about (default {seconds:g})"
-    )
-    asked.add_argument("overrides", nargs="*", metavar="key=value", help="settings of gan-train")
-    return asked
-
-
-def begun(chosen: argparse.Namespace, head: Sequence[str]) -> list[tuple[str, Experiment]]:
-    """The asked cases on each device that is there, after the table's head."""
-    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-    cases = [prepared(case, device, chosen.overrides) for device in devices for case in chosen.rows]
-    print(f"\n{machine()}\n\n" + "\n".join(head), flush=True)
-    return cases
-
-
 def main() -> None:
     """Print the table."""
     asked = parser("loop", str(__doc__), blocks=9, seconds=2.0)
     asked.add_argument("--observers", choices=["off", "on", "both"], default="both")
+    asked.add_argument("--opponent", choices=["plain", "tuned"], default="plain")
     chosen = asked.parse_intermixed_args()
     for name, built in begun(chosen, HEAD):
         for watched in {"off": [False], "on": [True], "both": [False, True]}[chosen.observers]:
             blocks = min(chosen.blocks, 3) if watched else chosen.blocks
-            print(measured(name, built, watched, blocks, chosen.seconds), flush=True)
+            row = measured(name, built, watched, blocks, chosen.seconds, chosen.opponent == "tuned")
+            print(row, flush=True)
 
 
 if __name__ == "__main__":

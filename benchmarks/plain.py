@@ -25,7 +25,12 @@ class AdamSettings:
 
 
 class PlainLoop:
-    """A GAN in training: `run(n)` does the next n steps. The loss is the non-saturating one."""
+    """A GAN in training: `run(n)` does the next n steps. The loss is the non-saturating one.
+
+    tuned: what a careful user turns on, bfloat16 autocast, channels-last and the fused Adam. unroll: how many
+    critic's moves the generator sees ahead, as one writes them by hand: torch.func.functional_call, autograd
+    with create_graph, and Adam's arithmetic on the tape.
+    """
 
     def __init__(
         self,
@@ -37,12 +42,22 @@ class PlainLoop:
         batch_size: int,
         adam: tuple[AdamSettings, AdamSettings],
         device: torch.device,
+        tuned: bool = False,
+        unroll: int = 0,
     ):
         self.generator, self.critic = generator.to(device).train(), critic.to(device).train()
+        self.tuned, self.unroll, self.adam = tuned, unroll, adam[1]
+        if tuned:
+            self.generator.to(memory_format=torch.channels_last)
+            self.critic.to(memory_format=torch.channels_last)
         self.latent, self.prior, self.batch_size, self.device = latent, prior, batch_size, device
         self.criterion = nn.BCEWithLogitsLoss()
-        self.optimizer_g = torch.optim.Adam(generator.parameters(), lr=adam[0].lr, betas=adam[0].betas)
-        self.optimizer_d = torch.optim.Adam(critic.parameters(), lr=adam[1].lr, betas=adam[1].betas)
+        self.optimizer_g = torch.optim.Adam(
+            generator.parameters(), lr=adam[0].lr, betas=adam[0].betas, fused=tuned
+        )
+        self.optimizer_d = torch.optim.Adam(
+            critic.parameters(), lr=adam[1].lr, betas=adam[1].betas, fused=tuned
+        )
         self.loader = DataLoader(
             TensorDataset(data),
             batch_size=batch_size,
@@ -59,18 +74,54 @@ class PlainLoop:
 
     def step(self, real: Tensor) -> None:
         """One update of the critic, then one of the generator."""
+        if self.tuned and real.ndim == 4:
+            real = real.contiguous(memory_format=torch.channels_last)
         ones = torch.ones(len(real), device=self.device)
         zeros = torch.zeros(len(real), device=self.device)
 
         self.critic.zero_grad()
-        self.criterion(self.critic(real), ones).backward()
-        fake = self.generator(self._latents(len(real)))
-        self.criterion(self.critic(fake.detach()), zeros).backward()
+        with self._cast():
+            loss = self.criterion(self.critic(real), ones)
+        loss.backward()
+        with self._cast():
+            fake = self.generator(self._latents(len(real)))
+            loss = self.criterion(self.critic(fake.detach()), zeros)
+        loss.backward()
         self.optimizer_d.step()
 
         self.generator.zero_grad()
-        self.criterion(self.critic(fake), ones).backward()
+        params: dict[str, Tensor] = dict(self.critic.named_parameters())
+        if self.unroll:
+            params = self._ahead(params, real, fake, ones, zeros)
+        with self._cast():
+            loss = self.criterion(torch.func.functional_call(self.critic, params, (fake,)), ones)
+        loss.backward()
         self.optimizer_g.step()
+
+    def _cast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.tuned)
+
+    def _ahead(
+        self, params: dict[str, Tensor], real: Tensor, fake: Tensor, ones: Tensor, zeros: Tensor
+    ) -> dict[str, Tensor]:
+        """The critic's parameters after the moves ahead, on the generator's tape."""
+        params = dict(params)
+        state = {k: self.optimizer_d.state[p] for k, p in params.items()}
+        mean = {k: one["exp_avg"] for k, one in state.items()}
+        square = {k: one["exp_avg_sq"] for k, one in state.items()}
+        count = int(next(iter(state.values()))["step"])
+        (b1, b2), lr = self.adam.betas, self.adam.lr
+        for t in range(count + 1, count + 1 + self.unroll):
+            with self._cast():
+                scores = [torch.func.functional_call(self.critic, params, (x,)) for x in (real, fake)]
+                loss = self.criterion(scores[0], ones) + self.criterion(scores[1], zeros)
+            gradients = torch.autograd.grad(loss, list(params.values()), create_graph=True)
+            for (k, p), g in zip(list(params.items()), gradients, strict=True):
+                mean[k] = b1 * mean[k] + (1 - b1) * g
+                square[k] = b2 * square[k] + (1 - b2) * g * g
+                root = (square[k] / (1 - b2**t) + 1e-16).sqrt() + 1e-8
+                params[k] = p - lr * mean[k] / (1 - b1**t) / root
+        return params
 
     def _latents(self, n: int) -> Tensor:
         if self.prior == "normal":

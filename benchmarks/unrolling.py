@@ -2,7 +2,7 @@
 
     python -m benchmarks.unrolling                             every row, K = 0, 1, 2, 5, 10
     python -m benchmarks.unrolling --rows ring --steps 5       one case, one K
-    python -m benchmarks.unrolling runtime.compile=on          other settings of gan-train
+    python -m benchmarks.unrolling runtime.compile=on          the moves ahead compiled; K = 0 stays eager
 
 The floor is 1 + 2K·(a move of the critic, its gradient included)/(an ordinary round), both measured in the
 same turns: the move is made and, for the generator's gradient, gone back through, for no more than making it
@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.loop import begun, now, parser
+from benchmarks.common import begun, now, parser
 from gan_cli import dynamics
 from gan_cli.build import Experiment
-from gan_cli.compiled import CompiledGame
 from gan_cli.data.feed import Feed
 from gan_cli.game import Game
+from gan_cli.runtime import driven
 from gan_cli.streams import Streams
 from gan_cli.types import Round, State
 
@@ -91,8 +91,6 @@ def critic_move(game: Game, state: State, batches: Round) -> Job:
     """An ordinary move of the critic on a batch that is made ready."""
     batch = batches.critic[-1]
     move: Callable[..., object] = partial(dynamics.critic_move, game)
-    if isinstance(game, CompiledGame):
-        move = torch.compile(move)
     with torch.no_grad():
         fake, _ = game.generate(state.generator, batch.latent)
         seen = game.seen(game.prepared(batch), fake, batch, state.step)
@@ -111,10 +109,12 @@ def rows(case: str, built: Experiment, steps: Sequence[int], blocks: int, second
         batches = [game.draw(n, feed, streams) for n in range(4)]
     state = game.init(built.seed, device)
     asked = [(k, again) for k in sorted({0, *steps}) for again in ((False, True) if k > 1 else (False,))]
-    variants = [
-        Variant(k, again, Rounds(replace(game, unroll=k, recompute=again), state, batches))
-        for k, again in asked
-    ]
+
+    def played(k: int, again: bool) -> Game:
+        ahead = replace(game, unroll=k, recompute=again)
+        return driven(ahead, built.runtime, device, built.steps) if k else ahead
+
+    variants = [Variant(k, again, Rounds(played(k, again), state, batches)) for k, again in asked]
     move = critic_move(game, state, batches[0])
     jobs = [move, *(v.job for v in variants)]
     for job in jobs:

@@ -15,8 +15,6 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gan_cli import legality
-from gan_cli.calculus import eager, functional
-from gan_cli.compiled import CompiledGame
 from gan_cli.data.base import Dataset, Distribution
 from gan_cli.errors import InputError
 from gan_cli.game import Game, Prior, Side
@@ -25,28 +23,45 @@ from gan_cli.metrics.base import Metric
 from gan_cli.network import Network
 from gan_cli.observers.base import Settings
 from gan_cli.observers.checkpoints import best_direction
+from gan_cli.parallel.crew import ranked
+from gan_cli.parallel.ranks import Ranks, here
+from gan_cli.runtime import DTYPES, device, learner
 from gan_cli.transforms.base import Transform
 from gan_cli.tricks import Tricks
 from gan_cli.views.base import compose
 
-_DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "bf16": torch.float32}
-
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that a config names, built and checked; nothing is loaded yet."""
+    """Everything that a config names, built and checked; nothing is loaded yet.
+
+    learner: what is trained, the game as this process plays it among `ranks`; alone, the game itself.
+    """
 
     game: Game
+    learner: Game
+    ranks: Ranks
     dataset: Dataset
     settings: Settings
     metrics: Mapping[str, Metric]
     device: torch.device
     steps: int
     seed: int
-    threads: int | None
-    resident_mb: int
+    runtime: Mapping[str, Any]
     config_yaml: str
     config: Mapping[str, Any]
+
+    @property
+    def threads(self) -> int | None:
+        """How many CPU threads; None leaves it to torch."""
+        threads: int | None = self.runtime["threads"]
+        return threads
+
+    @property
+    def resident_mb(self) -> int:
+        """How many MiB of data may live on the device."""
+        size: int = self.runtime["resident_mb"]
+        return size
 
     def preflight(self) -> None:
         """Look for the files that data and metrics need. Raises InputError where one is missing."""
@@ -62,9 +77,8 @@ def build(cfg: DictConfig) -> Experiment:
     loss: Loss = make("loss", cfg.loss, Loss)
     for _, wrap in tricks.wrappers:
         loss = wrap(loss)
-    dtype = _DTYPES[cfg.runtime.precision]
-    compiled = cfg.runtime.compile == "on"
-    game = (CompiledGame if compiled else Game)(
+    dtype = DTYPES[cfg.runtime.precision]
+    game = Game(
         generator=_side(cfg, "generator", dataset, tricks, dtype),
         critic=_side(cfg, "critic", dataset, tricks, dtype),
         loss=loss,
@@ -77,41 +91,34 @@ def build(cfg: DictConfig) -> Experiment:
         unroll=tricks.unroll.steps,
         recompute=tricks.unroll.recompute,
         packing=tricks.samples,
-        calculus=functional if compiled else eager,
         dtype=dtype,
     )
     # What a view says of examples that are none for it, it says when it draws.
     game.view.draw(torch.Generator(), torch.Size((1, *dataset.shape)), dtype)
     legality.check(game)
+    ranks = here()
     settings = Settings(**{name: cfg[name] for name in Settings.__dataclass_fields__})
     measured = metrics(cfg, dataset, dtype)
     if settings.keep_best is not None:
         law = dataset.kind == "points" and isinstance(dataset.load(), Distribution)
         best_direction(settings, measured, modes=law)
+    place = ranked(device(cfg.device), ranks)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     config.pop("resume", None)  # the same run, whether it was resumed or not
     return Experiment(
         game=game,
+        learner=learner(game, cfg.runtime, ranks, place, cfg.steps),
+        ranks=ranks,
         dataset=dataset,
         settings=settings,
         metrics=measured,
-        device=device(cfg.device),
+        device=place,
         steps=cfg.steps,
         seed=cfg.seed,
-        threads=cfg.runtime.threads,
-        resident_mb=cfg.runtime.resident_mb,
+        runtime=config["runtime"],
         config_yaml=OmegaConf.to_yaml(config),
         config=config,
     )
-
-
-def device(name: str) -> torch.device:
-    """The device of that name; `auto` is a GPU if there is one. Raises InputError where `cuda` has none."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device=cuda: no GPU that PyTorch can use is there; use device=cpu or device=auto")
-    return torch.device(name)
 
 
 def _side(
@@ -139,7 +146,8 @@ def _side(
     optimiser: Transform = make(f"optimizer.{name}", cfg.optimizer[name], Transform)
     terms = tuple(term for term in tricks.terms if term.side == name)
     alone = any(getattr(term, "alone", False) for term in terms)
-    return Side(Network(factory, dtype, autocast), tricks.chained(optimiser, name), terms, not alone)
+    network = Network(factory, dtype, autocast, cfg.runtime.channels_last)
+    return Side(network, tricks.chained(optimiser, name), terms, not alone)
 
 
 def _sort(cfg: DictConfig) -> Tricks:

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_map_only, tree_unflatten
 
-from gan_cli.types import Params, Tree
+from gan_cli.types import Params, Trace, Tree
 
 Objective = Callable[[Params], tuple[Tensor, Any]]
 
 
 class Calculus(Protocol):
-    """What a game needs of automatic differentiation."""
+    """What a game needs of automatic differentiation, and of the processes that may share its batches."""
 
     def gradient(self, function: Objective, at: Params) -> tuple[Params, Tensor, Any]:
         """∇f(at), f(at) and what else f returned; f returns a 0-d value and anything else.
@@ -34,12 +34,39 @@ class Calculus(Protocol):
         """f(at), of which only `at` is kept for the derivative: f is computed again for it."""
         ...
 
+    def repeated(self, move: Callable[[Tree, Tree], Tree], at: Tree, given: Tree, times: int) -> Tree:
+        """move(… move(move(at, given), given) …, given), `times` times; differentiable."""
+        ...
+
     def input_gradient(self, function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
         """∇ₓ Σᵢ f(x)ᵢ at a batch x [B, …], for f that gives one number an example, [B]."""
         ...
 
+    def mean(self, x: Tensor) -> Tensor:
+        """E x over the whole batch, of whose rows x [B, …] may be one process's share: [B, …] -> […]."""
+        ...
 
-class Eager:
+    def whole(self, trace: Trace) -> Trace:
+        """What the move of the whole batch leaves behind, of which `trace` may be one process's share."""
+        ...
+
+
+class _Plain:
+    """The batch is whole as it is, and what is repeated is simply done again."""
+
+    def repeated(self, move: Callable[[Tree, Tree], Tree], at: Tree, given: Tree, times: int) -> Tree:
+        for _ in range(times):
+            at = move(at, given)
+        return at
+
+    def mean(self, x: Tensor) -> Tensor:
+        return x.mean(0)
+
+    def whole(self, trace: Trace) -> Trace:
+        return trace
+
+
+class Eager(_Plain):
     """torch.autograd on the tape; differentiable itself exactly where gradients are enabled around it."""
 
     def gradient(self, function: Objective, at: Params) -> tuple[Params, Tensor, Any]:
@@ -71,7 +98,7 @@ class Eager:
             return _grad(function(point).sum(), (point,), nested)[0]
 
 
-class Functional:
+class Functional(_Plain):
     """torch.func: the same derivatives, under vmap and compile."""
 
     def gradient(self, function: Objective, at: Params) -> tuple[Params, Tensor, Any]:

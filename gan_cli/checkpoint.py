@@ -76,10 +76,24 @@ def flatten(tree: Tree) -> dict[str, Tensor]:
     for name, tensor in named(tree):
         if name in tensors:
             raise ValueError(f"two tensors of the state are both named {name}")
-        # A copy, since torch.save writes the whole storage that a view points into. It keeps the strides
-        # (channels-last weights choose other kernels, and those round differently).
-        tensors[name] = tensor.detach().to("cpu", copy=True)
-    return tensors
+        tensors[name] = tensor.detach()
+    devices = {tensor.device for tensor in tensors.values() if tensor.is_cuda}
+    streams = {device: torch.cuda.Stream(device) for device in devices}
+    # A copy, since torch.save writes the whole storage that a view points into. It keeps the strides
+    # (channels-last weights choose other kernels, and those round differently).
+    copies = {name: _copied(tensor, streams.get(tensor.device)) for name, tensor in tensors.items()}
+    for stream in streams.values():
+        stream.synchronize()
+    return copies
+
+
+def _copied(tensor: Tensor, stream: torch.cuda.Stream | None) -> Tensor:
+    """A copy on the CPU; from a GPU by a stream of its own, beside whatever else the GPU is doing."""
+    if stream is None:
+        return tensor.to("cpu", copy=True)
+    stream.wait_stream(torch.cuda.current_stream(tensor.device))  # which has made the tensor
+    with torch.cuda.stream(stream):
+        return torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)
 
 
 def restore(like: State, tensors: Mapping[str, Tensor]) -> State:

@@ -1,29 +1,140 @@
-"""A game whose whole round is one compiled graph."""
+"""Compiled rounds: one graph of the whole round, or one of the move that a generator sees repeated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, partial
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from gan_cli import dynamics
+from gan_cli.calculus import Eager, Objective, functional
 from gan_cli.game import Game
-from gan_cli.types import Round, State, Trace
+from gan_cli.types import Params, Play, Tree
+
+Leaves = Sequence[Tensor]
+Move = Callable[[Tree, Tree], Tree]
 
 
-@dataclass(frozen=True)
-class CompiledGame(Game):
-    """The same game, faster after a first round that compiles for tens of seconds; numbers agree to rounding.
+def compiled(game: Game) -> Play:
+    """Whole rounds as one graph, after a first one that compiles for tens of seconds; equal to rounding.
 
-    Its calculus must be `functional`: a compiled graph cannot be differentiated twice from outside.
+    The game's calculus must be `functional`: a compiled graph cannot be differentiated twice from outside.
+    """
+    play: Play = torch.compile(partial(dynamics.play, game), fullgraph=True, dynamic=False)
+    return play
+
+
+class CompiledMoves(Eager):
+    """The eager calculus, but a move that is repeated is compiled once, and its derivative too.
+
+    The loop over the moves stays in Python, so that compiling takes the same time for any number of them. A
+    move's own gradient is taken inside of what is compiled, by torch.func. On the way back each move is made
+    again: of K moves K states are kept, and nothing of what led from one to the next.
     """
 
-    @cached_property
-    def _round(self) -> Any:
-        return torch.compile(partial(dynamics.play, self), fullgraph=True, dynamic=False)
+    def __init__(self) -> None:
+        self._known: list[_Compiled] = []
 
-    def play(self, state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
-        played: tuple[State, dict[str, Trace]] = self._round(state, batches)
-        return played
+    def gradient(self, function: Objective, at: Params) -> tuple[Params, Tensor, Any]:
+        if torch.compiler.is_compiling():
+            return functional.gradient(function, at)
+        return super().gradient(function, at)
+
+    def input_gradient(self, function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():
+            return functional.input_gradient(function, at)
+        return super().input_gradient(function, at)
+
+    def repeated(self, move: Move, at: Tree, given: Tree, times: int) -> Tree:
+        (start, shape), (fixed, around) = tree_flatten(at), tree_flatten(given)
+        like = (shape, around, [(x.shape, x.dtype, x.device, x.requires_grad) for x in fixed])
+        for known in self._known:
+            if known.move == move and known.like == like:  # a method equals itself, of one game alone
+                compiled = known
+                break
+        else:
+            compiled = _Compiled(move, like)
+            self._known.append(compiled)
+        return tree_unflatten(_Repeated.apply(compiled, times, *start, *fixed), shape)
+
+
+@dataclass
+class _Compiled:
+    """A move and the pullback of its derivative, compiled for trees of one kind."""
+
+    move: Move
+    like: tuple[TreeSpec, TreeSpec, list[Any]]
+    forward: Callable[..., list[Tensor]] = field(init=False)
+    pullback: Callable[..., tuple[Tensor, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape, around, kinds = self.like
+        free = [wanted for *_, wanted in kinds]
+
+        def forward(start: list[Tensor], fixed: list[Tensor]) -> list[Tensor]:
+            return tree_flatten(self.move(tree_unflatten(start, shape), tree_unflatten(fixed, around)))[0]
+
+        def pullback(start: list[Tensor], fixed: list[Tensor], cotangents: list[Tensor]) -> Any:
+            reals = [x.is_floating_point() for x in start]
+
+            def of(*inputs: Tensor) -> list[Tensor]:
+                given = iter(inputs)
+                begin = [next(given) if real else x for x, real in zip(start, reals, strict=True)]
+                rest = [next(given) if wanted else x for x, wanted in zip(fixed, free, strict=True)]
+                return [x for x in forward(begin, rest) if x.is_floating_point()]
+
+            inputs = [*_chosen(start, reals), *_chosen(fixed, free)]
+            return torch.func.vjp(of, *inputs)[1](cotangents)
+
+        self.forward, self.pullback = _compile(forward), _compile(pullback)
+
+
+def _chosen(leaves: Leaves, which: Sequence[bool]) -> list[Tensor]:
+    return [x for x, chosen in zip(leaves, which, strict=True) if chosen]
+
+
+def _compile(function: Any) -> Any:
+    # Whatever a guard would look at is the same in every call, and looking takes longer than a small move. A
+    # code object of its own, since the compiler keeps what it made by code object: without guards another
+    # game's move would be taken for this one's.
+    own = types.FunctionType(
+        function.__code__.replace(), function.__globals__, function.__name__, None, function.__closure__
+    )
+    options: dict[str, Any] = {"guard_filter_fn": lambda guards: [False] * len(guards)}
+    return torch.compile(own, fullgraph=True, dynamic=False, options=options)
+
+
+class _Repeated(torch.autograd.Function):
+    """The leaves after so many moves; backward goes through the states that they led through."""
+
+    @staticmethod
+    def forward(ctx: Any, compiled: _Compiled, times: int, *leaves: Tensor) -> tuple[Tensor, ...]:
+        count = compiled.like[0].num_leaves
+        state, ctx.fixed = list(leaves[:count]), list(leaves[count:])
+        ctx.compiled, ctx.path = compiled, []
+        for _ in range(times):
+            ctx.path.append(state)
+            state = compiled.forward(state, ctx.fixed)
+        ctx.mark_non_differentiable(*(x for x in state if not x.is_floating_point()))
+        return tuple(state)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *cotangents: Tensor) -> Any:
+        compiled, free = ctx.compiled, [wanted for *_, wanted in ctx.compiled.like[2]]
+        reals = [x.is_floating_point() for x in ctx.path[0]]
+        flowing, found = _chosen(cotangents, reals), [torch.zeros_like(x) for x in _chosen(ctx.fixed, free)]
+        for state in reversed(ctx.path):
+            pulled = compiled.pullback(state, ctx.fixed, flowing)
+            flowing = list(pulled[: len(flowing)])
+            found = [old + more for old, more in zip(found, pulled[len(flowing) :], strict=True)]
+        starts, fixed = iter(flowing), iter(found)
+        of_start = (next(starts) if real else None for real in reals)
+        return None, None, *of_start, *(next(fixed) if wanted else None for wanted in free)

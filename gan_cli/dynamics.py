@@ -113,7 +113,8 @@ def critic_move(
         return total, (trace, buffers)
 
     gradients, _, (trace, buffers) = game.calculus.gradient(objective, player.params)
-    return advance(game.critic, player, gradients, buffers, trace, player.params if base is None else base)
+    base = player.params if base is None else base
+    return advance(game.critic, player, gradients, buffers, game.calculus.whole(trace), base)
 
 
 def advance(
@@ -153,6 +154,7 @@ def _both(
     gradients, _, (buffers, trace, critic, critics) = game.calculus.gradient(
         objective, state.generator.params
     )
+    trace = game.calculus.whole(trace)
     generator, trace = advance(
         game.generator, state.generator, gradients, buffers, trace, base.generator.params
     )
@@ -161,22 +163,24 @@ def _both(
 
 def _ahead(game: Game, rival: Player, generator: Player, seen: Examples, batch: Batch) -> Player:
     """The critic after game.unroll further moves on one fixed batch; the real critic keeps none of it."""
+    # The generator as it stands: no term that may look ahead looks at its parameters.
+    standing = at(generator, {k: p.detach() for k, p in generator.params.items()})
+    given = (standing, seen, batch)
+    if not game.recompute:
+        moved: Player = game.calculus.repeated(game.ahead, rival, given, game.unroll)
+        return moved
     segment = max(1, math.ceil(math.sqrt(game.unroll)))
 
-    def moves(start: tuple[Player, Player, Examples, Batch], count: int) -> Player:
-        rival, generator, seen, batch = start
-        for _ in range(count):
-            rival, _ = critic_move(game, rival, generator, seen, batch)
-        return rival
+    def moves(start: tuple[Player, tuple[Player, Examples, Batch]], count: int) -> Player:
+        after: Player = game.calculus.repeated(game.ahead, *start, count)
+        return after
 
-    if not game.recompute:
-        return moves((rival, generator, seen, batch), count=game.unroll)
     for done in range(0, game.unroll, segment):
         some = partial(moves, count=min(segment, game.unroll - done))
-        ahead = game.calculus.recomputed(some, (rival, generator, seen, batch))
+        found = game.calculus.recomputed(some, (rival, given))
         # Buffers carry no derivative, but all that was recomputed looks as if it did.
-        buffers = {k: b.detach() for k, b in ahead.buffers.items()}
-        rival = Player(ahead.params, buffers, ahead.memory, ahead.terms)
+        buffers = {k: b.detach() for k, b in found.buffers.items()}
+        rival = Player(found.params, buffers, found.memory, found.terms)
     return rival
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from gan_cli import dynamics
 from gan_cli.calculus import functional
 from gan_cli.game import Game
 from gan_cli.learner import Source
+from gan_cli.lifting import rebuilt
 from gan_cli.streams import Streams
 from gan_cli.types import Round, State, Trace, Tree
 
@@ -25,7 +26,7 @@ def stack(trees: Sequence[Tree]) -> Tree:
     >>> stack([{"a": torch.tensor(1)}, {"a": torch.tensor(2)}])
     {'a': tensor([1, 2])}
     """
-    return tree_map(lambda *tensors: torch.stack(tensors), *trees)
+    return _stack(trees, None)
 
 
 def unstack(tree: Tree, run: int) -> Tree:
@@ -34,23 +35,30 @@ def unstack(tree: Tree, run: int) -> Tree:
     >>> unstack({"a": torch.tensor([1, 2])}, 1)
     {'a': tensor(2)}
     """
-    return tree_map(lambda tensor: tensor[run], tree)
+    return _inner(tree, lambda inner: unstack(inner, run)) if not isinstance(tree, Tensor) else tree[run]
 
 
 class Ensemble:
-    """S runs of one game that differ in their seed, each with the data and numbers that it sees alone.
+    """S runs of one game, each with the data, the numbers and, where given, the floats that it has alone.
 
-    `play` is the game's own round under vmap; compiled, it is one graph, which takes a minute or two to
+    floats: [S, H] float64, the values of `lifted(game)` for each run; without them all have the game's own.
+    `play` is the game's own round under vmap; compiled, it is one graph, which takes up to a minute or two to
     make where many moves are unrolled and then runs several times as fast. Numbers agree with a run alone to
-    rounding, and bitwise between ensembles of the same size.
+    rounding; those of one run are bitwise the same whatever the others of an ensemble of that size are.
+    graphs: where compiled ones are kept, for several ensembles of games of one form and of one size.
     """
 
-    def __init__(self, game: Game, compiled: bool = False):
+    def __init__(
+        self,
+        game: Game,
+        compiled: bool = False,
+        floats: Tensor | None = None,
+        graphs: Graphs | None = None,
+    ):
         self.game = replace(game, calculus=functional)
-        # Not the game's own method: a compiled game's is a graph already, and vmap enters none.
-        self._play: Callable[..., Any] = torch.vmap(partial(dynamics.play, self.game))
-        if compiled:
-            self._play = torch.compile(self._play, fullgraph=True, dynamic=False)
+        self._floats = floats
+        self._compiled = compiled
+        self._graphs: Graphs = {} if graphs is None else graphs
 
     def init(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> State:
         """The runs' states before the first round, stacked."""
@@ -59,16 +67,97 @@ class Ensemble:
 
     def draw(self, step: int, feeds: Sequence[Source], streams: Sequence[Streams]) -> Round:
         """The data and randomness of round `step`, each run's from its own feed and streams, stacked."""
-        drawn: Round = stack([self.game.draw(step, f, s) for f, s in zip(feeds, streams, strict=True)])
-        return drawn
+        drawn = [self.game.draw(step, f, s) for f, s in zip(feeds, streams, strict=True)]
+        stacked: Round = _stack(
+            drawn, {}
+        )  # both players' batches hold the same latents: they are stacked once
+        return stacked
 
     @torch.no_grad()
     def play(self, state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
         """One round of every run; see `Game.play`."""
-        played: tuple[State, dict[str, Trace]] = self._play(state, batches)
-        return played
+        inputs = (state, batches) if self._floats is None else (state, batches, self._floats)
+        if not self._compiled:
+            played: tuple[State, dict[str, Trace]] = torch.vmap(self._one)(*inputs)
+            return played
+        # A graph for each shape of a round: terms that act at intervals draw at some of them only.
+        leaves, spec = tree_flatten(inputs)
+        which = _first_places(leaves)
+        if (spec, which) not in self._graphs:
+            self._graphs[spec, which] = _Graph(torch.vmap(self._one), leaves, spec, which)
+        result: tuple[State, dict[str, Trace]] = self._graphs[spec, which](leaves)
+        return result
 
     def sample(self, state: State, latent: Tensor) -> Tensor:
         """Each run's examples from its own latents: [S, B, Z] -> [S, B, …]."""
         samples: Tensor = torch.vmap(self.game.sample)(state, latent)
         return samples
+
+    def _one(self, state: State, batches: Round, *floats: Tensor) -> tuple[State, dict[str, Trace]]:
+        game = rebuilt(self.game, floats[0].unbind()) if floats else self.game
+        return dynamics.play(game, state, batches)
+
+
+class _Graph:
+    """A function of a tree of tensors as one compiled graph of those in it.
+
+    It is traced with tensors and not by reading its Python, so that whatever runs under vmap can be compiled.
+    which: for each leaf its number among the distinct ones.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], leaves: Sequence[Tensor], spec: TreeSpec, which: Sequence[int]
+    ):
+        self._which = which
+        self._shape: TreeSpec | None = None
+
+        def flat(*distinct: Tensor) -> list[Tensor]:
+            every = [distinct[i] for i in self._which]
+            results, self._shape = tree_flatten(function(*tree_unflatten(every, spec)))
+            return results
+
+        graph = make_fx(flat)(*self._distinct(leaves))
+        self._run: Callable[..., Any] = torch.compile(graph, fullgraph=True, dynamic=False)
+
+    def __call__(self, leaves: Sequence[Tensor]) -> Any:
+        assert self._shape is not None  # known since it was traced
+        return tree_unflatten(list(self._run(*self._distinct(leaves))), self._shape)
+
+    def _distinct(self, leaves: Sequence[Tensor]) -> list[Tensor]:
+        seen: dict[int, Tensor] = {}
+        for place, leaf in zip(self._which, leaves, strict=True):
+            seen.setdefault(place, leaf)
+        return list(seen.values())
+
+
+Graphs = dict[tuple[TreeSpec, tuple[int, ...]], _Graph]
+
+
+def _first_places(leaves: Sequence[Tensor]) -> tuple[int, ...]:
+    """For each tensor its number among the distinct ones: a graph's inputs may not be one tensor twice."""
+    numbers: dict[int, int] = {}
+    return tuple(numbers.setdefault(id(leaf), len(numbers)) for leaf in leaves)
+
+
+def _stack(trees: Sequence[Tree], done: dict[int, Tensor] | None) -> Tree:
+    """The stacked tree; with `done`, what is one tensor in several places is stacked once."""
+    first = trees[0]
+    if isinstance(first, Tensor):
+        if done is None:
+            return torch.stack(list(trees))
+        if id(first) not in done:
+            done[id(first)] = torch.stack(list(trees))
+        return done[id(first)]
+    if isinstance(first, dict):
+        return {key: _stack([tree[key] for tree in trees], done) for key in first}
+    return _like(first, [_stack(parts, done) for parts in zip(*trees, strict=True)])
+
+
+def _inner(tree: Tree, do: Callable[[Tree], Tree]) -> Tree:
+    if isinstance(tree, dict):
+        return {key: do(inner) for key, inner in tree.items()}
+    return _like(tree, [do(inner) for inner in tree])
+
+
+def _like(tree: Tree, parts: list[Tree]) -> Tree:
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
@@ -19,11 +20,16 @@ from gan_cli.objectives import Examples, Side
 from gan_cli.prior import Prior
 from gan_cli.streams import Streams
 from gan_cli.terms.base import Averaging
-from gan_cli.types import Batch, Buffers, Noise, Player, Rest, Round, Score, State, Trace
+from gan_cli.types import Batch, Buffers, Noise, Play, Player, Rest, Round, Score, State, Trace
 from gan_cli.views.base import View, compose
 from gan_cli.views.packing import pack, packed_shape
 
 __all__ = ["Examples", "Game", "Prior", "Side"]
+
+
+def plain(game: Game) -> Play:
+    """Rounds as they stand, operation by operation."""
+    return partial(dynamics.play, game)
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Game:
     `prepare` maps raw examples to the range that the critic sees; `batch_size` examples go into each move;
     a round is critic_steps moves of the critic and one of the generator, which sees the critic `unroll`
     moves ahead; `order` says how the last two meet, and the critic judges `packing` examples at a time.
+    `driver` makes of the game the function that plays a round: as it stands, compiled, or captured.
     """
 
     generator: Side
@@ -49,6 +56,7 @@ class Game:
     packing: int = 1
     calculus: Calculus = eager
     dtype: torch.dtype = torch.float32
+    driver: Callable[[Game], Play] = plain
 
     # --- the Learner protocol -------------------------------------------------------------------------
 
@@ -93,7 +101,11 @@ class Game:
 
     def play(self, state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
         """One round; see `dynamics.play`."""
-        return dynamics.play(self, state, batches)
+        return self._played(state, batches)
+
+    @cached_property
+    def _played(self) -> Play:
+        return self.driver(self)
 
     def measure(self, traces: dict[str, Trace]) -> dict[str, Tensor]:
         """The scalars of one round by name; works on the device, called only when they are logged."""
@@ -146,6 +158,11 @@ class Game:
     def generate(self, player: Player, latent: Tensor) -> tuple[Tensor, Buffers]:
         """G(z) in training mode, [B, …], and the generator's buffers after."""
         return self.generator.network(player.params, player.buffers, latent)
+
+    def ahead(self, rival: Player, given: tuple[Player, Examples, Batch]) -> Player:
+        """The critic one move ahead, against the given generator and examples."""
+        generator, seen, batch = given
+        return dynamics.critic_move(self, rival, generator, seen, batch)[0]
 
     def prepared(self, batch: Batch) -> Tensor:
         """A batch's real examples in the range that the critic sees, [B, …]."""

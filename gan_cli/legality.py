@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from gan_cli.calculus import functional
 from gan_cli.dynamics import Extragradient
 from gan_cli.errors import InputError
 from gan_cli.game import Game
@@ -89,14 +88,6 @@ def _layers_that_are_there(game: Game) -> Iterator[str]:
             yield f"trick.feature_matching.layer={term.layer}: this critic has {depth} such layers; {fix}"
 
 
-def _who_decides_what_is_kept(game: Game) -> Iterator[str]:
-    if game.recompute and game.calculus is functional:
-        yield (
-            "trick.unrolled.recompute=true: a compiled round decides by itself what it keeps and what it "
-            "computes again; use runtime.compile=off, or leave recompute out"
-        )
-
-
 RULES: tuple[Callable[[Game], Iterator[str]], ...] = (
     _no_draws_of_its_own,
     _whole_packs,
@@ -104,7 +95,6 @@ RULES: tuple[Callable[[Game], Iterator[str]], ...] = (
     _penalties_example_by_example,
     _one_way_to_look_ahead,
     _consensus_of_the_game_played,
-    _who_decides_what_is_kept,
     _consensus_of_losses,
     _layers_that_are_there,
 )

@@ -34,16 +34,16 @@ def train(
             for observer in observers:
                 observer.after(step, state, traces)
     except BaseException:
-        _finish(observers, step, state, "failed")
+        finish(observers, step, state, "failed")
         raise
     outcome: Outcome = "done" if step >= run.steps else "stopped"
-    if errors := _finish(observers, step, state, outcome):
+    if errors := finish(observers, step, state, outcome):
         raise errors[0]
     return state, outcome
 
 
-def _finish(observers: Sequence[Observer], step: int, state: State, outcome: Outcome) -> list[Exception]:
-    """Tell all observers of the end; an error of one does not keep the others from theirs."""
+def finish(observers: Sequence[Observer], step: int, state: State, outcome: Outcome) -> list[Exception]:
+    """Tell all observers of the end; the errors of those that fail, which keep no other from its own."""
     errors = []
     for observer in observers:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +28,15 @@ class Network:
         factory: Callable[[], nn.Module],
         dtype: torch.dtype = torch.float32,
         autocast: torch.dtype | None = None,
+        channels_last: bool = False,
     ):
         self._factory = factory
         self._dtype = dtype
         self._autocast = autocast
+        self._channels_last = channels_last
         self.module = factory().to(dtype).train()
-        self._modes = {True: _Skeleton(self.module), False: _Skeleton(copy.deepcopy(self.module).eval())}
+        inner = channels_innermost(copy.deepcopy(self.module)) if channels_last else self.module
+        self._modes = {True: _Skeleton(inner), False: _Skeleton(copy.deepcopy(inner).eval())}
         self._reader = _Reader(copy.deepcopy(self.module).to("meta"))
 
     def init(self, seed: int, device: torch.device | str = "cpu") -> tuple[Params, Buffers]:
@@ -42,6 +46,10 @@ class Network:
             module = self._factory().to(self._dtype).to(device)
         params = {name: p.detach() for name, p in module.named_parameters()}
         return params, {name: b.detach() for name, b in module.named_buffers()}
+
+    def changed(self, change: Callable[[nn.Module], nn.Module]) -> Network:
+        """The same network after a change to each fresh module."""
+        return Network(lambda: change(self._factory()), self._dtype, self._autocast, self._channels_last)
 
     def __call__(
         self, params: Params, buffers: Buffers, x: Tensor, training: bool = True
@@ -81,6 +89,48 @@ class Network:
     def draws(self) -> bool:
         """Whether in training the module draws random numbers that nobody handed it."""
         return any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in self.module.modules())
+
+
+def channels_innermost(module: nn.Module) -> nn.Module:
+    """The module, made to work on images whose channels lie innermost between its convolutions."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.conv._ConvNd | nn.modules.batchnorm._BatchNorm):
+            part.register_forward_pre_hook(_inwards)
+        elif isinstance(part, nn.Flatten):
+            part.register_forward_pre_hook(_keeping)
+    return module
+
+
+def _inwards(_: nn.Module, read: tuple[Tensor]) -> Tensor | None:
+    return _innermost(read[0]) if read[0].ndim == 4 and read[0].stride(1) != 1 else None
+
+
+def _innermost(x: Tensor) -> Tensor:
+    # By permuting, which vmap knows; a clone, since the strides of a single channel read as either layout.
+    return x.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format).permute(0, 3, 1, 2)
+
+
+def _keeping(_: nn.Module, read: tuple[Tensor]) -> Tensor | None:
+    x = read[0]
+    return _Keeping.apply(x) if x.ndim == 4 and x.stride(1) == 1 else None
+
+
+class _Keeping(torch.autograd.Function):
+    """x -> x, whose gradient is laid out as x is: elementwise kernels crawl over two layouts at once."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        return None
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _innermost(gradient)
 
 
 class _Skeleton:

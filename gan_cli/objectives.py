@@ -143,14 +143,16 @@ def _scene(
 def _total(
     parts: dict[str, Tensor], side: Side, scene: Scene, player: Player, drawn: tuple[Noise, ...]
 ) -> tuple[Tensor, Trace]:
+    dtype = scene.fake_score.dtype  # which a weight that is a tensor of an ensemble's may have widened
+    parts = {name: value.to(dtype) for name, value in parts.items()}
     summands = list(parts.values())
     for term, memory, noise in zip(side.terms, player.terms, drawn, strict=True):
         if isinstance(noise, Rest):
             continue
         value = term.value(scene, memory, noise)
         if value is not None:
-            parts[term.name] = value
-            summands.append(term.every * value)
+            parts[term.name] = value.to(dtype)
+            summands.append(term.every * parts[term.name])
     total = torch.stack(summands).sum() if len(summands) != 1 else summands[0]
     # The gradient's norm is known only to whoever takes the gradient of the total.
     return total, Trace(total, parts, total.new_zeros(()), scene.real_score, scene.fake_score)

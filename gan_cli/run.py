@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-
 from gan_cli import checkpoint
 from gan_cli.build import Experiment
 from gan_cli.data.base import Sampler, Table
@@ -14,6 +12,9 @@ from gan_cli.data.feed import Feed
 from gan_cli.loop import train
 from gan_cli.observers.base import Outcome, Run
 from gan_cli.observers.defaults import default_observers
+from gan_cli.observers.profiler import Profiler
+from gan_cli.parallel.crew import joined
+from gan_cli.runtime import prepare
 from gan_cli.streams import Streams
 
 
@@ -22,23 +23,31 @@ def run(
 ) -> tuple[int, Outcome]:
     """Train in `folder`, from its last good checkpoint if `resume`; the steps done, and how it ended.
 
+    Of the processes of a torchrun launch each trains on its rows, and the first alone sees the folder.
     Raises InputError for data that cannot be read and RunError for a run that fails on its way.
     """
-    if experiment.threads:
-        torch.set_num_threads(experiment.threads)
-    learner, device = experiment.game, experiment.device
+    prepare(experiment.runtime, experiment.device)
+    learner, device, ranks = experiment.learner, experiment.device, experiment.ranks
     streams = Streams(experiment.seed, device)
     state, start, notes = learner.init(experiment.seed, device), 0, []
-    if resume:
+    if resume and ranks.leads:
         found, skipped = checkpoint.latest_good(folder)
         notes = [f"{line}; going back to the one before" for line in skipped]
         if found is None:
             notes.append("there is no whole checkpoint: starting from step 0")
         else:
             state, start = checkpoint.restore(state, found.tensors), found.step
-    with Feed(experiment.dataset, learner.batch_size, streams, device, experiment.resident_mb) as feed:
-        description = described(experiment, folder, feed.data, start, notes)
-        state, outcome = train(learner, feed, state, description, default_observers(description), stop)
+    with joined(ranks, device) as crew:
+        state, start = crew.same_start(state, start)
+        size, rows = learner.batch_size, ranks.rows(learner.batch_size)
+        with crew.one_first("data"):
+            if not ranks.leads:  # what the first one looked for, on another machine
+                experiment.preflight()
+            feed = Feed(experiment.dataset, size, streams, device, experiment.resident_mb, rows)
+        with feed:
+            description = described(experiment, folder, feed.data, start, notes)
+            observers = [Profiler(), *default_observers(description)] if ranks.leads else []
+            state, outcome = train(learner, feed, state, description, observers, crew.agreed(stop))
     return int(state.step), outcome
 
 

@@ -12,37 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gan_cli.errors import InputError, nearest
-from gan_cli.values import describe, fit, show
+from gan_cli.keys import Key
+from gan_cli.values import show
 
 TARGET = "_target_"
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key: its meaning in a line, its type, its range, and whether it may change on resume."""
-
-    meaning: str
-    type: Any
-    least: int | None = None
-    resumable: bool = False
-    most: int = 2**31 - 1
-
-    def fit(self, name: str, value: Any) -> Any:
-        """The value in the key's type. Raises InputError naming key and value."""
-        try:
-            value = fit(value, self.type)
-            if self.least is not None and value is not None and value < self.least:
-                raise ValueError(f"must be at least {self.least}, got {value}")
-            if isinstance(value, int) and value > self.most:
-                raise ValueError(f"must be at most {self.most}, got {value}")
-        except ValueError as error:
-            raise InputError(f"{name} {error}") from None
-        return value
-
-    @property
-    def kind(self) -> str:
-        """Type and range in words."""
-        return describe(self.type) + ("" if self.least is None else f" ≥ {self.least}")
 
 
 KEYS: dict[str, Key] = {
@@ -57,6 +30,10 @@ KEYS: dict[str, Key] = {
     "evaluate_every": Key("steps between evaluations; 0: never", int, 0, True),
     "keep_checkpoints": Key("how many of the last checkpoints stay", int, 1, True),
     "keep_best": Key("the number by whose best value one more checkpoint stays", str | None, None, True),
+    "prune": Key(
+        "finished runs of a sweep from which on one behind their median ends early", int | None, 1, True
+    ),
+    "prune_warmup": Key("steps before which no run is pruned", int, 0, True),
     "watchdog": Key(
         "what numbers that are not finite do to the run", Literal["warn", "stop", "off"], None, True
     ),
@@ -89,8 +66,13 @@ NODES: dict[str, dict[str, Key]] = {
         "critic": Key("the critic's", dict),
     },
     "runtime": {
-        "precision": Key("of the players' arithmetic", Literal["fp32", "fp64", "bf16"]),
-        "compile": Key("let torch.compile fuse the step", Literal["off", "on"], None, True),
+        "precision": Key("of the players' arithmetic", Literal["fp32", "tf32", "bf16", "fp64"]),
+        "compile": Key("compile rounds; auto where it pays", Literal["off", "auto", "on"], None, True),
+        "cuda_graph": Key("launch a GPU's rounds as one", Literal["auto", "off"], None, True),
+        "deterministic": Key("only kernels whose results repeat to the bit", bool, None, True),
+        "profile": Key("steps that are traced once the run is warm; 0: none", int, 0, True),
+        "batch_norm": Key("under torchrun: of the whole batch, or each process's", Literal["sync", "ghost"]),
+        "channels_last": Key("lay images out with their channels innermost", bool, None, True),
         "threads": Key("CPU threads; null: torch's choice", int | None, 1, True, most=1024),
         "resident_mb": Key("MiB of data kept on the device; more is read from disk as it goes", int, 0, True),
     },

@@ -6,6 +6,7 @@ A `Tree` is a tensor, or a tuple, named tuple or dict of trees: what `torch.util
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
@@ -80,3 +81,7 @@ class Trace(NamedTuple):
     gradient_norm: Tensor
     real: Score
     fake: Score
+
+
+Play: TypeAlias = Callable[[State, Round], tuple[State, dict[str, Trace]]]
+"""What plays a round: the state after it, and what each player leaves behind."""

@@ -43,7 +43,9 @@ def test_the_wheel_holds_every_package() -> None:
     found = {relative(path.parent).replace("/", ".") for path in (ROOT / "gan_cli").rglob("__init__.py")}
     folders = {relative(path.parent).replace("/", ".") for path in (ROOT / "gan_cli").rglob("*.py")}
     assert folders == found, "a folder of modules needs an __init__.py"
-    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found | {"gan_cli.configs"}
+    plugins = {relative(path.parent).replace("/", ".") for path in ROOT.glob("hydra_plugins/*/__init__.py")}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found | plugins | {"gan_cli.configs"}
+    assert not (ROOT / "hydra_plugins/__init__.py").exists(), "a namespace, which belongs to no package"
 
 
 def test_every_config_is_package_data() -> None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
@@ -27,7 +26,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gan_cli.cli import output, overrides, refusals
+from gan_cli.cli import output, overrides, refusals, sweeps
+from gan_cli.cli.folders import package_configs
 from gan_cli.cli.request import Request
 from gan_cli.errors import InputError
 from gan_cli.schema import LISTS, TARGET, check
@@ -44,11 +44,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a command line, and its overrides as Hydra is to have them."""
+    """All runs of a command line, its overrides as Hydra is to have them, and its launcher's class.
+
+    Of a sweeper that chooses its jobs as it goes, `jobs` are examples. sweeper: its node in Hydra's config;
+    sweep: the folder of the sweep, where it is one.
+    """
 
     overrides: list[str]
     jobs: list[Job]
     multirun: bool
+    launcher: str = ""
+    sweeper: Mapping[str, Any] = field(default_factory=dict)
+    sweep: Path | None = None
 
 
 def register_resolvers() -> None:
@@ -81,25 +88,12 @@ def plan(request: Request) -> Plan:
                     f"{swept[0]} stands for several runs: add --multirun, or write a list as [a,b]"
                 )
             return Plan(lines, [composer.job(fixed, config)], multirun)
-        jobs = [composer.job(job, number=n) for n, job in enumerate(_sweep(config, lines, fixed))]
+        jobs = [composer.job(job, number=n) for n, job in enumerate(sweeps.jobs(config.hydra.sweeper, lines))]
         if not jobs:
             raise InputError(f"{' '.join(swept)} stands for no run at all")
-        return Plan(lines, jobs, multirun)
-
-
-def _sweep(config: DictConfig, lines: list[str], fixed: list[str]) -> Sequence[list[str]]:
-    """The overrides of each job; of a sweeper that chooses as it goes, only what all have in common."""
-    sweeper = config.hydra.sweeper
-    if sweeper.get("_target_") != f"{BasicSweeper.__module__}.{BasicSweeper.__name__}":
-        return [fixed]
-    params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides([*params, *lines])
-    for override in parsed:
-        if override.is_interval_sweep():
-            raise InputError(
-                f"{override.input_line}: an interval has no list of values; name them, or use range()"
-            )
-    return BasicSweeper.split_arguments(parsed, None)[0]
+        sweeper = _keyed(OmegaConf.to_container(config.hydra.sweeper))
+        launcher = str(config.hydra.launcher.get(TARGET))
+        return Plan(lines, jobs, multirun, launcher, sweeper, output.sweep_of(config))
 
 
 @contextmanager
@@ -215,8 +209,14 @@ def saved(file: Path) -> dict[str, Any]:
         container = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
     if not isinstance(container, dict):
         raise InputError(f"{output.shown(file)} is damaged: it holds no settings")
-    # What came later than the run is empty in it.
-    return check({many: {} for many in LISTS} | {"keep_best": None} | _keyed(_without_leftovers(container)))
+    # What came later than the run is empty in it, or as it is by default.
+    later: dict[str, Any] = {many: {} for many in LISTS}
+    later |= {"keep_best": None, "prune": None, "prune_warmup": 0}
+    found = later | _keyed(_without_leftovers(container))
+    usual = OmegaConf.to_container(OmegaConf.load(package_configs() / "runtime/default.yaml"))
+    if isinstance(usual, dict) and isinstance(found.get("runtime"), dict):
+        found["runtime"] = usual | found["runtime"]
+    return check(found)
 
 
 @contextmanager

@@ -37,8 +37,9 @@ def command(argv: Sequence[str]) -> int:
             for folder in {job.folder for job in plan.jobs if job.folder is not None}:
                 output.refuse_taken(folder)
             _check_targets(plan)
-    from gan_cli.cli import inquiry, job
+    from gan_cli.cli import inquiry, job, plugins
 
+    plugins.register()
     job.hand_over(asked.argv(), inquiry.main)
     return 0
 

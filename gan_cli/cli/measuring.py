@@ -14,7 +14,7 @@ import torch
 from omegaconf import OmegaConf
 from tensorboard.compat.proto.summary_pb2 import Summary
 
-from gan_cli import build, configuration
+from gan_cli import build, configuration, runtime
 from gan_cli.cli import findings, finished, report, resume
 from gan_cli.cli.compose import saved
 from gan_cli.cli.job import locked
@@ -89,7 +89,7 @@ class Round:
 def evaluate(config: Mapping[str, Any]) -> int:
     """Measure every run that the config names; the exit code. Raises InputError where it names none."""
     configuration.check({"metric": config["metric"]})
-    build.device(config["device"])
+    runtime.device(config["device"])
     runs, asked = _runs(config["run"]), Round(config)
     try:
         for number, folder in enumerate(runs, start=1):

@@ -36,6 +36,19 @@ def folder_of(config: DictConfig, number: int | None = None) -> Path | None:
         hydra.cfg = before
 
 
+def sweep_of(config: DictConfig) -> Path | None:
+    """Where Hydra will put the sweep of this config, or None where only Hydra can tell. Raises InputError."""
+    hydra = HydraConfig.instance()
+    before = hydra.cfg
+    hydra.set_config(config)
+    try:
+        return _named("hydra.sweep.dir", config.hydra.sweep.dir)
+    except OmegaConfBaseException:
+        return None
+    finally:
+        hydra.cfg = before
+
+
 def _named(key: str, value: object) -> Path:
     if not str(value or "").strip():
         raise InputError(f"{key}= names no folder: leave it out, or name one")

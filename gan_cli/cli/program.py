@@ -8,11 +8,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import gan_cli
 from gan_cli.cli import report
 from gan_cli.errors import InputError
 from gan_cli.schema import Schema
+
+if TYPE_CHECKING:
+    pass
 
 
 def ended(command: Callable[[Sequence[str]], int], name: str) -> None:
@@ -46,7 +50,16 @@ def answered(argv: Sequence[str], schema: Schema) -> bool:
 
 def make_importable(config_dir: Path | None) -> None:
     """Let a `_target_` name modules of the current folder and of the one that holds --config-dir."""
-    places = [Path.cwd()] + ([config_dir.parent] if config_dir is not None else [])
+    _importable([Path.cwd()] + ([config_dir.parent] if config_dir is not None else []))
+
+
+def make_importable_again(runtime: Any) -> None:
+    """The same in a job, which a launcher may have sent elsewhere. runtime: that node of Hydra's config."""
+    given = [Path(source.path) for source in runtime.config_sources if source.provider == "command-line"]
+    _importable([Path(runtime.cwd), *(place.parent for place in given)])
+
+
+def _importable(places: Sequence[Path]) -> None:
     sys.path += [str(place) for place in places if str(place) not in sys.path]
 
 

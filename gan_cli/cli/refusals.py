@@ -17,6 +17,14 @@ from gan_cli.errors import InputError, nearest
 from gan_cli.schema import LISTS, TARGET
 
 _GLOBAL = "an experiment file needs '# @package _global_' as its first line"
+# Options that plugins of Hydra bring, and the extra that installs each.
+_EXTRAS = {
+    "hydra/launcher/joblib": "joblib",
+    "hydra/launcher/ray": "ray",
+    "hydra/launcher/submitit_local": "submitit",
+    "hydra/launcher/submitit_slurm": "submitit",
+    "hydra/sweeper/optuna": "optuna",
+}
 # ValueError: a file that is no UTF-8. AssertionError: how Hydra meets some defaults lists. UserWarning:
 # a search path that is not there.
 _CAUGHT = (HydraException, OmegaConfBaseException, YAMLError, ValueError, AssertionError, UserWarning)
@@ -63,6 +71,9 @@ def explain(error: BaseException) -> str:
 
 def _missing(error: MissingConfigException) -> str:
     options = list(error.options or [])
+    if (extra := _EXTRAS.get(str(error.missing_cfg_file))) is not None:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={name} is not installed: pip install 'gan-train[{extra}]'"
     wanted = str(error.missing_cfg_file or "").rpartition("/")[2]
     return " ".join(_first(error).split()) + (nearest(wanted, options) or _listed(options))
 

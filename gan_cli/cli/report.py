@@ -27,12 +27,13 @@ def told(
     """
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
-    text, code = _described(error, log)
+    text, code = described(error, log)
     print(f"{command}: {prefix}{' '.join(text.split())}", file=sys.stderr)
     return code
 
 
-def _described(error: BaseException, log: Path | None) -> tuple[str, int]:
+def described(error: BaseException, log: Path | None = None) -> tuple[str, int]:
+    """What is told of an error, and its exit code."""
     if isinstance(error, GanTrainError):
         return str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):

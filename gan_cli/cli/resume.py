@@ -93,8 +93,11 @@ class Earlier:
         taken = [number for number, _ in _resumptions(self.folder)]
         return f"{SETTINGS}/resume-{max(taken, default=0) + 1}"
 
-    def refuse_changes(self, config: Mapping[str, Any]) -> None:
-        """Raise InputError naming every key whose value alters what the run computes."""
+    def refuse_changes(self, config: Mapping[str, Any], called: str | None = None) -> None:
+        """Raise InputError naming every key whose value alters what the run computes.
+
+        called: the run, where it is not asked for by `resume=`.
+        """
         before, after = _flat(saved(self.settings / "config.yaml")), _flat(config)
         keys = [key for key in dict.fromkeys([*before, *after]) if not _free(key)]
         changed = [
@@ -104,7 +107,7 @@ class Earlier:
         ]
         if changed:
             raise InputError(
-                f"resume={shown(self.folder)}: this would change what the run computes: "
+                f"{called or f'resume={shown(self.folder)}'}: this would change what the run computes: "
                 f"{'; '.join(changed)}; leave it as it was, or start a new run"
             )
 
@@ -141,11 +144,17 @@ def find(name: str, key: str = "resume") -> Earlier:
         reason = "is a file; name the run's folder" if folder.exists() else "there is no such folder"
         raise InputError(f"{key}={name}: {reason}{_beside(folder)}")
     for number, place in [*reversed(_resumptions(folder)), (0, folder / SETTINGS)]:
-        if all(_written(place / file) for file in _FILES):
+        if complete(place):
             return Earlier(folder, place)
         if number == 0:
             raise InputError(f"{key}={name}: {_no_run(folder, key)}")
     raise AssertionError  # the loop ends at number 0
+
+
+def complete(settings: Path) -> bool:
+    """Whether Hydra got as far as writing all of a run's settings: a kill leaves files away or empty."""
+    files = [settings / name for name in _FILES]
+    return all(file.is_file() and file.stat().st_size > 0 for file in files)
 
 
 def extend(request: Request, earlier: Earlier) -> Request:
@@ -214,11 +223,6 @@ def _flat(node: Any, at: str = "") -> dict[str, Any]:
 def _resumptions(folder: Path) -> list[tuple[int, Path]]:
     places = (folder / SETTINGS).glob("resume-*")
     return sorted((int(p.name[7:]), p) for p in places if p.name[7:].isdecimal())
-
-
-def _written(file: Path) -> bool:
-    """Whether Hydra got as far as writing it: a kill leaves it away or empty."""
-    return file.is_file() and file.stat().st_size > 0
 
 
 def _no_run(folder: Path, key: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_cli.cli import program
+from gan_cli.cli import program, torchrun
 from gan_cli.errors import InputError
 from gan_cli.schema import TRAIN
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """The console command; ends the process with its exit code."""
-    program.ended(command, TRAIN.command)
+    program.ended(torchrun.shared(command), TRAIN.command)
 
 
 def command(argv: Sequence[str]) -> int:
@@ -29,7 +29,7 @@ def command(argv: Sequence[str]) -> int:
 
 
 def _hydra_command(argv: Sequence[str]) -> int:
-    from gan_cli.cli import compose, output, request, resume
+    from gan_cli.cli import compose, output, plugins, request, resume, search, standing
 
     asked = request.parse(argv)
     if not asked.composes or asked.flags.experimental_rerun:
@@ -43,6 +43,9 @@ def _hydra_command(argv: Sequence[str]) -> int:
     asked = asked.with_overrides(plan.overrides, asked.config_dir)
     if not asked.runs:
         return _hand_over(asked.argv())
+    torchrun.refuse_series(
+        "a sweep" if plan.multirun else "a study" if plan.jobs[0].config["study"] else None
+    )
     if earlier is not None:
         config = plan.jobs[0].config
         earlier.refuse_changes(config)
@@ -50,11 +53,27 @@ def _hydra_command(argv: Sequence[str]) -> int:
         if earlier.finished(config["steps"]):
             print(f"{output.shown(earlier.folder)} is finished; more steps=... than it has go on with it")
             return 0
+    elif plan.multirun and plan.launcher in plugins.LAUNCHERS:
+        standing.refuse_changed(plan.jobs)
     else:
         for folder in {job.folder for job in plan.jobs if job.folder is not None}:
             output.refuse_taken(folder)
+    search.refuse(plan)
     _check_targets(plan)
-    return _hand_over(asked.argv())
+    plugins.register()
+    asked = asked.with_overrides([*plan.overrides, *search.settings(plan), *_folder(plan)], asked.config_dir)
+    return _hand_over(asked.argv(), plan.sweep, tells=plan.launcher in plugins.LAUNCHERS)
+
+
+def _folder(plan: Plan) -> list[str]:
+    """The sweep's folder as it was found: another composition would draw another one."""
+    from gan_cli.cli.request import quoted
+
+    if plan.sweep is None:
+        return []
+    # A worker of a Ray cluster has another current folder.
+    place = plan.sweep.absolute() if plan.launcher.startswith("hydra_plugins.hydra_ray") else plan.sweep
+    return [f"hydra.sweep.dir={quoted(str(place))}"]
 
 
 def _refuse_running(folder: Path) -> None:
@@ -83,10 +102,10 @@ def _check_targets(plan: Plan) -> None:
             raise InputError(f"{error}{which}") from error
 
 
-def _hand_over(argv: list[str]) -> int:
+def _hand_over(argv: list[str], sweep: Path | None = None, tells: bool = False) -> int:
     from gan_cli.cli.job import hand_over
 
-    hand_over(argv)
+    hand_over(argv, sweep=sweep, tells=tells)
     return 0
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from mmap import mmap
+from typing import Any, TypeGuard
 
 import torch
-from numpy import memmap
+from numpy import memmap, uint8
 from torch import Tensor
 
 from gan_cli.data.base import Dataset, Sampler, Table
@@ -52,6 +55,7 @@ class Feed:
     epoch, and a batch may reach into the next ones. Batch n of a law is drawn from stream "data", n.
     A table of at most `budget_mb` MiB lives on the device. A larger one stays where it is, on disk if it is
     mapped from there, and a thread gathers the batches that come next; they are the same batches.
+    rows: which of a batch's rows are handed out, where several processes share it; all by default.
     """
 
     def __init__(
@@ -61,9 +65,11 @@ class Feed:
         streams: Streams,
         device: torch.device,
         budget_mb: float = 1024,
+        rows: slice | None = None,
     ):
         self.data: Table | Sampler = dataset.load()
         self.batch_size = batch_size
+        self._rows = range(batch_size)[rows or slice(None)]
         self._prefetch: Prefetch | None = None
         self._batch = self._source(streams, device, budget_mb)
 
@@ -89,7 +95,8 @@ class Feed:
         size = self.batch_size
         if isinstance(self.data, Sampler):
             law = self.data.to(device)
-            return lambda number: law.sample(streams.at("data", number), size)
+            own = slice(self._rows.start, self._rows.stop)
+            return lambda number: law.sample(streams.at("data", number), size)[own]
         if not len(self.data):
             raise InputError("the data set holds no examples")
         rows = torch.as_tensor(self.data.images)
@@ -97,14 +104,65 @@ class Feed:
             order = Order(streams.seed, len(rows), device)
             # From mapped memory this is the one read of the file.
             here = rows.to(device, copy=device.type == "cpu" and isinstance(self.data.images, memmap))
-            return lambda number: here.index_select(0, order.slice(number * size, size))
+            return lambda number: here.index_select(0, self._index(order, number))
         order = Order(streams.seed, len(rows), torch.device("cpu"))
-        self._prefetch = Prefetch(rows, lambda number: order.slice(number * size, size), size, device)
+        store = _OnDisk(self.data.images) if _is_file(self.data.images) else _InMemory(rows)
+        self._prefetch = Prefetch(store, lambda number: self._index(order, number), len(self._rows), device)
         return self._prefetch.batch
+
+    def _index(self, order: Order, number: int) -> Tensor:
+        """Where the rows of batch `number` stand in the table."""
+        return order.slice(number * self.batch_size + self._rows.start, len(self._rows))
+
+
+class _InMemory:
+    """Rows of a tensor."""
+
+    def __init__(self, rows: Tensor):
+        self._rows = rows
+        self.dtype, self.shape = rows.dtype, rows.shape[1:]
+
+    def gather(self, index: Tensor, out: Tensor) -> None:
+        torch.index_select(self._rows, 0, index, out=out)
+
+    def close(self) -> None:
+        pass
+
+
+class _OnDisk:
+    """Rows of an array in a file, read one by one.
+
+    Through the mapping, every page that was once touched would count as this process's memory: after an epoch
+    all of the file. What is read stays in the system's cache, as long as nobody else needs the room.
+    """
+
+    def __init__(self, images: memmap[Any, Any]):
+        rows = torch.as_tensor(images[:1])
+        self.dtype, self.shape = rows.dtype, rows.shape[1:]
+        self._path, self._start, self._size = images.filename, images.offset, rows.nbytes
+        self._handle = os.open(str(images.filename), os.O_RDONLY)
+
+    def gather(self, index: Tensor, out: Tensor) -> None:
+        """Read these rows. Raises InputError where the file is too short."""
+        handle, size, start = self._handle, self._size, self._start
+        room = out.numpy().reshape(-1).view(uint8).data
+        for at, number in zip(range(0, len(room), size), index.tolist(), strict=True):
+            if os.preadv(handle, [room[at : at + size]], start + number * size) != size:
+                raise InputError(f"cannot read row {number} of {self._path}: the file is damaged")
+
+    def close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+        self._handle = -1
+
+
+def _is_file(images: object) -> TypeGuard[memmap[Any, Any]]:
+    """Whether these are all rows of a mapped file: a part of them would not know where it starts."""
+    return isinstance(images, memmap) and isinstance(images.base, mmap) and images.flags.c_contiguous
 
 
 class Prefetch:
-    """Gathers rows of a table in a thread of its own, a few batches ahead of the last one asked for.
+    """Gathers a table's rows in a thread of its own, a few batches ahead of the last one asked for.
 
     Batch k is gathered into slot k mod S, page-locked for a GPU, and copied from there without waiting. The
     one thread works in order, at most S − 2 batches ahead, so a slot is free when it comes round again:
@@ -113,11 +171,17 @@ class Prefetch:
 
     AHEAD = 3
 
-    def __init__(self, rows: Tensor, index: Callable[[int], Tensor], batch_size: int, device: torch.device):
-        self._rows, self._index, self._device = rows, index, device
+    def __init__(
+        self,
+        store: _InMemory | _OnDisk,
+        index: Callable[[int], Tensor],
+        batch_size: int,
+        device: torch.device,
+    ):
+        self._store, self._index, self._device = store, index, device
         cuda = device.type == "cuda"
-        shape = (self.AHEAD + 2, batch_size, *rows.shape[1:])
-        self._slots = torch.empty(shape, dtype=rows.dtype, pin_memory=cuda)
+        shape = (self.AHEAD + 2, batch_size, *store.shape)
+        self._slots = torch.empty(shape, dtype=store.dtype, pin_memory=cuda)
         self._copied = [torch.cuda.Event() if cuda else None for _ in self._slots]
         self._pending: dict[int, Future[Tensor]] = {}
         self._pool = ThreadPoolExecutor(1, "prefetch")
@@ -140,6 +204,7 @@ class Prefetch:
     def close(self) -> None:
         """Drop what is not gathered yet, and wait for the thread to end."""
         self._pool.shutdown(cancel_futures=True)
+        self._store.close()
 
     def _submit(self, number: int) -> None:
         event = self._copied[number % len(self._slots)]
@@ -149,4 +214,5 @@ class Prefetch:
 
     def _gather(self, number: int) -> Tensor:
         slot = self._slots[number % len(self._slots)]
-        return torch.index_select(self._rows, 0, self._index(number), out=slot)
+        self._store.gather(self._index(number), slot)
+        return slot

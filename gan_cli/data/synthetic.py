@@ -24,13 +24,20 @@ class GaussianMixture(Distribution):
 
     def sample(self, generator: torch.Generator, n: int) -> Tensor:
         """μ_k + s_k·ε with k ~ w and ε ~ N(0, I): [n, D]."""
+        return self.placed(*self.draws(generator, n))
+
+    def draws(self, generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
+        """The random numbers of n draws: uniform ones [n], which choose modes, and normal ones [n, D]."""
         device = generator.device
-        # The inverse of the cumulative weights: torch.multinomial would read them on the host.
         uniform = torch.rand(n, generator=generator, device=device)
-        cumulative = self.weights.to(device).cumsum(0)[:-1]
-        mode = torch.bucketize(uniform, cumulative, right=True)
-        noise = torch.randn(n, self.modes.shape[1], generator=generator, device=device)
-        return self.modes.to(device)[mode] + self.scale.to(device)[mode, None] * noise
+        return uniform, torch.randn(n, self.modes.shape[1], generator=generator, device=device)
+
+    def placed(self, uniform: Tensor, noise: Tensor) -> Tensor:
+        """The draws that these numbers make: [..., n], [..., n, D] -> [..., n, D]."""
+        weights, modes, scale = (t.to(noise.device) for t in (self.weights, self.modes, self.scale))
+        # The inverse of the cumulative weights: torch.multinomial would read them on the host.
+        mode = torch.bucketize(uniform, weights.cumsum(0)[:-1], right=True)
+        return modes[mode] + scale[mode, None] * noise
 
     def log_density(self, x: Tensor) -> Tensor:
         """ln Σ_m w_m (2π s_m²)^(−D/2) exp(−|x − μ_m|²/(2 s_m²)): [..., D] -> [...], in the precision of x.

@@ -49,6 +49,11 @@ class LabelSmoothing(SeparableLoss):
             require(self.fake < self.real, "fake", f"below real = {self.real}", self.fake)
 
     @property
+    def structural(self) -> tuple[str, ...]:
+        """`fake` where it is 0: the game may be zero-sum then."""
+        return ("fake",) if not isinstance(self.fake, Tensor) and self.fake == 0 else ()
+
+    @property
     def divergence_name(self) -> str:
         return self.loss.divergence_name
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-
 import torch
-from PIL import Image
 from torch import Tensor
 
+from gan_cli.observers import png
 from gan_cli.observers.recorder import Picture
 
 _TILE = 64
@@ -57,6 +55,4 @@ def image_grid(images: Tensor, columns: int, pixel_range: tuple[float, float]) -
         top = _PADDING + index // columns * (height + _PADDING)
         left = _PADDING + index % columns * (width + _PADDING)
         page[top : top + height, left : left + width] = tile
-    buffer = io.BytesIO()
-    Image.fromarray(page.numpy()).save(buffer, format="PNG")
-    return Picture(buffer.getvalue(), page.shape[1], page.shape[0])
+    return Picture(png.encode(page.numpy()), page.shape[1], page.shape[0])

@@ -34,8 +34,7 @@ class Checkpoints(Observer):
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._run.due(self._run.settings.checkpoint_every, step):
-            with self._recorder.aside():
-                self._save(step, state)
+            self._save(step, state)
 
     def finish(self, step: int, state: State, outcome: Outcome) -> None:
         if outcome != "failed":
@@ -80,8 +79,7 @@ class BestCheckpoint(Observer):
         if name is not None and self._run.due(self._run.settings.evaluate_every, step):
             value = self._recorder.latest.get(f"evaluation/{name}", math.nan)
             if self._beats(value) and checkpoint.first_nonfinite(state) is None:
-                with self._recorder.aside():
-                    self._keep(name, value, step, state)
+                self._keep(name, value, step, state)
 
     def _beats(self, value: float) -> bool:
         if not math.isfinite(value) or not self._kept:

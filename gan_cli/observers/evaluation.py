@@ -47,8 +47,7 @@ class Evaluation(Observer):
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._run.due(self._run.settings.evaluate_every, step):
-            with self._recorder.aside():
-                self._evaluate(step, state)
+            self._evaluate(step, state)
 
     def _evaluate(self, step: int, state: State) -> None:
         run, values = self._run, self.always(step, state)

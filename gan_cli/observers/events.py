@@ -19,9 +19,9 @@ from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from gan_cli.files import Appender, guarded, sync_folder, write_atomic
+from gan_cli.observers.crc import masked_crc32c
 
 PATTERN = "events.out.tfevents.*"
 _HEADER = struct.Struct("<QI")

@@ -32,9 +32,8 @@ class ImagePictures(Observer):
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._run.due(self._run.settings.sample_every, step):
-            with self._recorder.aside():
-                self._draw("samples", step, state, self._latent, self._side)
-                self._draw("interpolation", step, state, self._path, _COLUMNS)
+            self._draw("samples", step, state, self._latent, self._side)
+            self._draw("interpolation", step, state, self._path, _COLUMNS)
 
     def _draw(self, name: str, step: int, state: State, latent: Tensor, columns: int) -> None:
         images = generate(self._run, state, latent)

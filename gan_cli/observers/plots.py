@@ -6,20 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_cli.observers import style
+from gan_cli.observers.raster import LINE, Array, Box, Page
 from gan_cli.observers.recorder import Picture
-from gan_cli.observers.style import INK
 
-Array = NDArray[np.floating]
-REAL, FAKE = "#1b1b1b", "#e8590c"
+REAL, FAKE, CRITIC = "#1b1b1b", "#e8590c", "#1864ab"
 LIMIT = 5.0
 """Where the colours of ln p/q end: a factor of 150 is as good as certain."""
+_SIZE = (704, 594)
 
 
 @dataclass(frozen=True)
@@ -65,79 +60,83 @@ class Field:
         return "ln p/q by the critic" if self.is_log_ratio else "the critic's score"
 
     @property
-    def norm(self) -> Normalize:
-        """Colour limits: even about 0 for ln p/q, the middle 96 % of raw scores."""
+    def limits(self) -> tuple[float, float]:
+        """Where the colours end: even about 0 for ln p/q, the middle 96 % of raw scores."""
         finite = self.values[np.isfinite(self.values)]
         if self.is_log_ratio or not finite.size:
-            return Normalize(-LIMIT, LIMIT)
+            return -LIMIT, LIMIT
         low, high = np.percentile(finite, [2, 98])
-        return Normalize(float(low), float(max(high, low + 1e-6)))
+        return float(low), float(max(high, low + 1e-6))
 
 
 def scatter(real: Tensor, fake: Tensor, field: Field | None, frame: Frame, title: str) -> Picture:
     """Real and generated points [N, D ≥ 2] in their first two coordinates, over the critic's field."""
-    figure, axes = _figure(6.4, 5.4)
-    extent = (frame.low[0], frame.high[0], frame.low[1], frame.high[1])
+    page = Page(*_SIZE)
+    box = Box(50, 44, 520, 520, (frame.low[0], frame.high[0]), (frame.low[1], frame.high[1]))
     if field is not None:
         side = round(len(field.values) ** 0.5)
-        image = axes.imshow(
-            field.values.reshape(side, side), origin="lower", extent=extent, norm=field.norm, cmap="RdBu",
-            interpolation="bilinear", alpha=0.85,
-        )  # fmt: skip
-        bar = figure.colorbar(image, ax=axes, extend="both", shrink=0.85, pad=0.02, label=field.label)
-        bar.outline.set_visible(False)
-        bar.ax.tick_params(labelsize=8, colors=INK, length=2)
-        bar.ax.yaxis.label.set(size=9, color=INK)
-    for points, colour, name, size in ((real, REAL, "real", 9.0), (fake, FAKE, "generated", 5.0)):
+        page.field(box, field.values.reshape(side, side), field.limits)
+        bar = Box(596, 84, 18, 440, (0, 1), field.limits)
+        page.field(bar, np.linspace(*field.limits, 256)[:, None], field.limits)
+        page.frame(bar, x_ticks=False, right=True)
+        page.text(678, 304, field.label, "v", 12)
+    names = []
+    for points, colour, name, radius in ((real, REAL, "real", 2.3), (fake, FAKE, "generated", 1.7)):
         x = points[:, :2].float().cpu().numpy()
-        away = frame.outside(x)
-        label = name if away < 0.005 else f"{name} ({away:.0%} out of view)"
-        axes.scatter(
-            x[:, 0], x[:, 1], s=size, c=colour, alpha=0.85, linewidths=0.3, edgecolors="white", label=label
-        )
-    axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
-    style.head(axes, title)
-    return style.png(figure)
+        page.points(box, x, colour, radius)
+        names.append((colour, _name(name, frame.outside(x))))
+    page.frame(box)
+    _head(page, box, title, names)
+    return page.png()
 
 
 def densities(
     real: Tensor, fake: Tensor, density: Array | None, field: Field | None, frame: Frame, title: str
 ) -> Picture:
     """Histograms of real and generated numbers [N, 1], the true density if known, and any field below."""
-    figure, top = _figure(6.4, 5.4, rows=1 if field is None else 2)
-    bins = np.linspace(frame.low[0], frame.high[0], 81)
-    highest = 0.0
-    for points, colour, name in ((real, REAL, "real"), (fake, FAKE, "generated")):
-        values = points.float().cpu().numpy()
-        away = frame.outside(values)
-        label = name if away < 0.005 else f"{name} ({away:.0%} out of view)"
-        heights = np.histogram(values, bins)[0] / (len(values) * np.diff(bins))
-        highest = highest or float(heights.max())
-        top.stairs(heights, bins, fill=True, color=colour, alpha=0.2 if name == "real" else 0.55, label=label)
-    if density is not None:
-        top.plot(
-            frame.mesh(len(density))[:, 0].numpy(), density, color=REAL, linewidth=1.4, label="true density"
-        )
+    page, x = Page(*_SIZE), (frame.low[0], frame.high[0])
+    bins = np.linspace(*x, 81)
+    samples = [(values.float().cpu().numpy(), name) for values, name in ((real, "real"), (fake, "generated"))]
+    heights = [np.histogram(values, bins)[0] / (len(values) * np.diff(bins)) for values, _ in samples]
     # A collapsed generator's spike is cut: the real density has to stay readable.
-    top.set(ylim=(0, 1.5 * highest), ylabel="density")
-    style.head(top, title)
+    top = Box(60, 44, 620, 520 if field is None else 340, x, (0.0, 1.5 * float(heights[0].max() or 1)))
+    names = []
+    columns = np.linspace(*x, top.width)
+    for (values, name), height, colour, alpha in zip(
+        samples, heights, (REAL, FAKE), (0.2, 0.55), strict=True
+    ):
+        bars = height[np.clip(np.searchsorted(bins, columns, "right") - 1, 0, len(height) - 1)]
+        page.fill(top, bars, colour, alpha)
+        names.append((colour, _name(name, frame.outside(values))))
+    if density is not None:
+        page.curve(top, np.interp(columns, np.linspace(*x, len(density)), density), REAL)
+        names.append((REAL, "true density"))
+    page.frame(top, x_ticks=field is None)
+    _head(page, top, title, names)
+    page.text(8, top.top + top.height / 2, "density", "v", 12)
     if field is not None:
-        bottom = figure.axes[1]
-        bottom.axhline(0, color=INK, linewidth=0.6)
-        bottom.plot(frame.mesh(len(field.values))[:, 0].numpy(), field.values, color="#1864ab", linewidth=1.4)
-        if field.is_log_ratio:
-            bottom.set_ylim(-LIMIT, LIMIT)
-        bottom.set(xlim=(frame.low[0], frame.high[0]), ylabel=field.label)
-    return style.png(figure)
+        _below(page, top, field)
+    return page.png()
 
 
-def _figure(width: float, height: float, rows: int = 1) -> tuple[Figure, Axes]:
-    """A figure with one column of axes over a shared x, and the first of them."""
-    made = style.figure(width, height)
-    # Margins by hand: matplotlib's own layout would cost as much as the drawing.
-    place = {"left": 0.09, "right": 0.97, "bottom": 0.06, "top": 0.94, "hspace": 0.08}
-    ratios = [2, 1][:rows]
-    column = made.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios, gridspec_kw=place)[:, 0]
-    for axes in column:
-        style.quiet(axes)
-    return made, column[0]
+def _below(page: Page, top: Box, field: Field) -> None:
+    """The critic on the line, under the densities."""
+    low, high = field.limits
+    if not field.is_log_ratio:
+        low, high = low - (high - low) / 10, high + (high - low) / 10
+    box = Box(top.left, top.top + top.height + 14, top.width, 166, top.x, (low, high))
+    columns = np.linspace(*top.x, box.width)
+    page.curve(box, np.zeros(box.width), LINE, 1.0)
+    page.curve(box, np.interp(columns, np.linspace(*top.x, len(field.values)), field.values), CRITIC)
+    page.frame(box)
+    page.text(8, box.top + box.height / 2, field.label, "v", 12)
+
+
+def _name(name: str, away: float) -> str:
+    return name if away < 0.005 else f"{name} ({away:.0%} out of view)"
+
+
+def _head(page: Page, box: Box, title: str, names: list[tuple[str, str]]) -> None:
+    """Title and key above the plot, where they hide nothing."""
+    page.text(box.left, box.top - 14, title, "lm", 13)
+    page.key(box.left + box.width, box.top - 14, names)

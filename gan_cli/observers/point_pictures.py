@@ -7,12 +7,13 @@ import torch
 from gan_cli.data.base import Distribution
 from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.examples import generate, latent_examples, real_examples
-from gan_cli.observers.plots import LIMIT, Array, Field, Frame, densities, scatter
+from gan_cli.observers.plots import LIMIT, Field, Frame, densities, scatter
+from gan_cli.observers.raster import Array
 from gan_cli.observers.recorder import Picture, Recorder
 from gan_cli.types import State, Trace
 
 _REAL_POINTS, _FAKE_POINTS, _REAL_NUMBERS = 2000, 1000, 20000
-_SIDE = {1: 400, 2: 160}
+_SIDE = {1: 400, 2: 100}
 """Points on a side of the mesh on which the critic is drawn, by dimension."""
 
 
@@ -37,8 +38,7 @@ class PointPictures(Observer):
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._run.due(self._run.settings.sample_every, step):
-            with self._recorder.aside():
-                self._recorder.picture("samples", step, self._plot(step, state))
+            self._recorder.picture("samples", step, self._plot(step, state))
 
     @torch.no_grad()
     def _plot(self, step: int, state: State) -> Picture:

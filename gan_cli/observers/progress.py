@@ -1,4 +1,4 @@
-"""The terminal: a bar with rate, time left, losses and bound; plain lines where there is no terminal."""
+"""The terminal: a bar with rate, time left, losses and bound, or plain lines, which train.log has anyway."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gan_cli.observers.base import Observer, Outcome, Run
 from gan_cli.observers.logfile import LOGGER, is_terminal
-from gan_cli.observers.recorder import RATES, Recorder
+from gan_cli.observers.recorder import RATES, Recorder, Scalars, Sink
 from gan_cli.types import State, Trace
 
 SHOWN = {"G": "generator/loss", "C": "critic/loss", "bound": "divergence/bound"}
@@ -18,7 +18,7 @@ _SECONDS = 0.2
 
 
 class ProgressBar(Observer):
-    """Shows where the run is; a line goes to train.log at every logged step in either case."""
+    """Shows where the run is; nothing where there is no terminal."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -26,7 +26,7 @@ class ProgressBar(Observer):
 
     def start(self, run: Run, state: State) -> None:
         self._run = run
-        self._next, self._began = 0.0, time.monotonic()
+        self._next = 0.0
         if is_terminal():
             columns = (BarColumn(None), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
             values = TextColumn("[dim]{task.fields[values]}")
@@ -37,8 +37,6 @@ class ProgressBar(Observer):
             self._bar.start()
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
-        if self._run.due(self._run.settings.log_every, step):
-            LOGGER.info(self._line(step))
         if self._bar is not None and (now := time.monotonic()) >= self._next:
             self._next = now + _SECONDS
             self._show(self._bar, step)
@@ -50,21 +48,27 @@ class ProgressBar(Observer):
             self._bar = None
 
     def _show(self, bar: Progress, step: int) -> None:
-        rate = f"{self._rate:.3g} steps/s" if self._rate else ""
-        bar.update(self._task, completed=step, rate=rate, values=self._values())
-
-    @property
-    def _rate(self) -> float:
-        return self._recorder.latest.get(RATES[0], 0.0)
-
-    def _values(self) -> str:
         latest = self._recorder.latest
-        return "  ".join(f"{short} {latest[name]:.3f}" for short, name in SHOWN.items() if name in latest)
+        rate = f"{latest[RATES[0]]:.3g} steps/s" if RATES[0] in latest else ""
+        bar.update(self._task, completed=step, rate=rate, values=_shown(latest))
 
-    def _line(self, step: int) -> str:
+
+class Lines(Sink):
+    """A line in train.log for each logged step."""
+
+    def open(self, run: Run) -> Scalars:
+        self._run, self._began = run, time.monotonic()
+        return {}
+
+    def scalars(self, step: int, values: Scalars) -> None:
+        if RATES[0] not in values:  # an evaluation between two logged steps
+            return
         total = self._run.steps
         pace = (time.monotonic() - self._began) / (step - self._run.start_step)
         left = timedelta(seconds=round((total - step) * pace))
-        return (
-            f"step {step:>{len(str(total))}}/{total}  {self._values()}  {self._rate:.3g} steps/s  {left} left"
-        )
+        place, rate = f"step {step:>{len(str(total))}}/{total}", f"{values[RATES[0]]:.3g} steps/s"
+        LOGGER.info("%s  %s  %s  %s left", place, _shown(values), rate, left)
+
+
+def _shown(values: Scalars) -> str:
+    return "  ".join(f"{short} {values[name]:.3f}" for short, name in SHOWN.items() if name in values)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,6 +25,13 @@ class Picture:
     png: bytes
     width: int
     height: int
+
+
+class Reading(NamedTuple):
+    """A step's scalars, still on the device, and the rates up to it."""
+
+    values: Mapping[str, Tensor]
+    rates: Scalars
 
 
 class Sink:
@@ -69,9 +77,16 @@ class Recorder(Observer):
         self._mark, self._aside = (run.start_step, time.monotonic()), 0.0
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
-        values: dict[str, float] = {}
-        if self._run.due(self._run.settings.log_every, step):
-            values = to_host(self._run.learner.measure(traces)) | self._rates(step)
+        due = self._run.due(self._run.settings.log_every, step)
+        self.write(step, self.read(step, traces) if due else None)
+
+    def read(self, step: int, traces: dict[str, Trace]) -> Reading:
+        """What is to be logged of a step, in the thread of the training; the host does not wait for it."""
+        return Reading(self._run.learner.measure(traces), self._rates(step))
+
+    def write(self, step: int, reading: Reading | None) -> None:
+        """Hand the sinks what was read, if anything was, and what others have added for this step."""
+        values = {} if reading is None else {**to_host(reading.values), **reading.rates}
         if values or self._pending:
             values |= self._pending
             self._pending = {}
@@ -108,7 +123,6 @@ class Recorder(Observer):
             sink.close(outcome)
 
     def _rates(self, step: int) -> dict[str, float]:
-        # Read after the scalars: the host has then waited for the device.
         (last, then), now = self._mark, time.monotonic()
         rate = (step - last) / max(now - then - self._aside, 1e-9)
         self._mark, self._aside = (step, now), 0.0

@@ -7,7 +7,7 @@ numbers is bad it plays those rounds again and looks at everything.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -20,8 +20,9 @@ from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.logfile import LOGGER
 from gan_cli.types import Round, State, Trace
 
-_MOST_ROUNDS, _MOST_BYTES = 50, 2**28
-"""How many rounds lie at most between two checks where not every step is read, and their size in bytes."""
+_MOST_ROUNDS, _MOST_BYTES = 50, {"cpu": 2**22, "cuda": 2**28}
+"""How many rounds lie at most between two checks, and their size in bytes by device. A look at four numbers
+costs a hundredth of a round of small networks, and makes a GPU wait; beside a large batch it is nothing."""
 
 
 @dataclass
@@ -38,23 +39,26 @@ class _Tape:
 
 
 class Watchdog(Observer):
-    """Checks losses and gradient norms; on the CPU at each step, else before the host reads anything.
+    """Checks losses and gradient norms, of up to 50 rounds at once, and before the host reads anything.
 
     `stop` raises RunError with one line that names the first bad term or tensor and its step; `warn` logs
     that line once for each new cause and lets the run go on; `off` looks at nothing. `cause` is the last.
+    settle: brings what is still being written to the disk, so that the last checkpoint can be named.
+    rounds: how many lie at most between two checks; 0: as many as their size allows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settle: Callable[[], None] = lambda: None, rounds: int = 0) -> None:
         self.cause: str | None = None
+        self._settle, self._rounds = settle, rounds
         self._seen: set[str] = set()
-        self._numbers: list[tuple[str, Tensor]] = []
+        self._traces: list[dict[str, Trace]] = []
         self._older, self._tape = _Tape(), _Tape()
 
     def start(self, run: Run, state: State) -> None:
         self._run = run
         settings = run.settings
         self._off = settings.watchdog == "off"
-        self._most = 1 if run.device.type == "cpu" else 0
+        self._most = self._rounds
         # A check comes before anything else that is due, so that nothing bad is ever written.
         self._due = (
             settings.log_every,
@@ -68,20 +72,20 @@ class Watchdog(Observer):
             return
         if not self._most:
             size = sum(tensor.nbytes for _, tensor in checkpoint.named(batches))
-            self._most = min(_MOST_ROUNDS, 1 + _MOST_BYTES // max(1, size))
+            bytes_ = _MOST_BYTES["cpu" if self._run.device.type == "cpu" else "cuda"]
+            self._most = min(_MOST_ROUNDS, 1 + bytes_ // max(1, size))
         self._tape.add(state, batches)
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._off:
             return
-        for player, trace in traces.items():
-            self._numbers += [(f"{player} loss", trace.loss), (f"{player} gradient", trace.gradient_norm)]
-        if len(self._tape.rounds) >= self._most or any(self._run.due(every, step) for every in self._due):
+        self._traces.append(traces)
+        if len(self._traces) >= self._most or any(self._run.due(every, step) for every in self._due):
             self._check(step, state, traces)
 
     def _check(self, step: int, state: State, traces: dict[str, Trace]) -> None:
-        numbers, self._numbers = self._numbers, []
-        bad = _bad(numbers)
+        looked_at, self._traces = self._traces, []
+        bad = _bad(looked_at)
         if not bad and self._run.due(self._run.settings.checkpoint_every, step):
             bad = checkpoint.first_nonfinite(state) or ""  # no later loss may come to tell of it
         if bad and bad not in self._seen:
@@ -100,6 +104,7 @@ class Watchdog(Observer):
         if self._run.settings.watchdog == "warn":
             LOGGER.warning("%s", self.cause)
             return
+        self._settle()
         good = [n for n, _ in checkpoint.listed(self._run.folder)]
         kept = (
             f"the last good checkpoint is that of step {good[-1]}" if good else "there is no checkpoint yet"
@@ -175,13 +180,14 @@ def _in_move(player: str, trace: Trace, after: State) -> str | None:
     return None
 
 
-def _bad(numbers: list[tuple[str, Tensor]]) -> str:
-    """The names of those that are not finite, joined; empty if all are finite."""
-    if len(numbers) > 8:  # of many steps: one transfer
-        finite = torch.stack([n.reshape(()) for _, n in numbers]).isfinite().tolist()
-    else:
-        finite = [math.isfinite(n.item()) for _, n in numbers]
-    return ",".join(sorted({name for (name, _), good in zip(numbers, finite, strict=True) if not good}))
+def _bad(rounds: list[dict[str, Trace]]) -> str:
+    """The names of losses and gradient norms that are not finite, joined; empty if all are finite."""
+    moves = [(player, trace) for traces in rounds for player, trace in traces.items()]
+    finite = torch.stack([number for _, t in moves for number in (t.loss, t.gradient_norm)]).isfinite()
+    if bool(finite.all()):
+        return ""
+    names = [f"{player} {what}" for player, _ in moves for what in ("loss", "gradient")]
+    return ",".join(sorted({name for name, good in zip(names, finite.tolist(), strict=True) if not good}))
 
 
 def _word(value: Tensor) -> str | None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from gan_cli.errors import InputError
+from gan_cli.keys import Key
 from gan_cli.sampling import expression
-from gan_cli.schema import CHECKPOINT, KEYS, Key, Schema, refuse_no_checkpoint
+from gan_cli.schema import CHECKPOINT, KEYS, Schema, refuse_no_checkpoint
 from gan_cli.values import show
 
 What = Literal["grid", "interpolation", "arithmetic", "neighbours", "animation", "examples"]

@@ -19,6 +19,7 @@ from gan_cli.ensemble import Ensemble
 from gan_cli.errors import RunError
 from gan_cli.files import write_atomic
 from gan_cli.learner import Source
+from gan_cli.runtime import compiles
 from gan_cli.streams import Streams
 from gan_cli.types import State
 
@@ -92,7 +93,7 @@ class Runs:
 def runs(experiment: Experiment, seeds: Sequence[int]) -> Iterator[Runs]:
     """The runs of an experiment with these seeds, for the length of the block."""
     device, game = experiment.device, experiment.game
-    compiled = experiment.config["runtime"]["compile"] == "on"
+    compiled = compiles(game, experiment.runtime["compile"], experiment.steps)
     streams = [Streams(seed, device) for seed in seeds]
     with ExitStack() as stack:
         feeds = [

@@ -46,6 +46,9 @@ class DRAGAN(Memoryless):
         return alpha * u
 
     def value(self, scene: Scene, memory: Tree, noise: Noise) -> Tensor:
-        spread = scene.real.std(correction=0)
+        # The variance within each process's share of the batch, and between the shares.
+        mean = scene.calculus.mean
+        variance, middle = torch.var_mean(scene.real, correction=0)
+        spread = mean((variance + (middle - mean(middle[None])).square())[None]).sqrt()
         slope = sqrt(squared_slope(scene, scene.real + self.width * spread * noise))
         return self.weight * (slope - 1).square().mean()

@@ -82,6 +82,6 @@ class EMA:
             assert self.half_life_images is not None
             most = 0.5 ** (images / self.half_life_images)
         if self.warm_up is None:
-            return torch.full_like(moves, most, dtype=torch.float64)
+            return torch.zeros_like(moves, dtype=torch.float64) + most
         before = self.batch_size * (moves - self.every).double()
         return torch.exp2(-images / (self.warm_up * before)).clamp(max=most)  # 0 at first: -images / 0 = -∞

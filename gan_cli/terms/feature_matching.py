@@ -42,6 +42,7 @@ class FeatureMatching(Memoryless):
         require(not self.alone or self.every == 1, "every", "1 where alone is true", self.every)
 
     def value(self, scene: Scene, memory: Tree, noise: Noise) -> Tensor:
-        real, fake = (scene.features(x, self.layer).flatten(1).mean(0) for x in (scene.real, scene.fake))
+        features = (scene.features(x, self.layer).flatten(1) for x in (scene.real, scene.fake))
+        real, fake = map(scene.calculus.mean, features)
         gap = real - fake
         return self.weight * (gap.square().sum() if self.norm == "l2" else gap.abs().mean())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gan_cli.calculus import sqrt
 from gan_cli.checks import fraction, nonnegative, positive
-from gan_cli.transforms.base import counter, with_decay, zeros
+from gan_cli.transforms.base import counter, toward, with_decay, zeros
 from gan_cli.types import Params
 
 
@@ -57,8 +57,8 @@ class Adam:
         gradients = with_decay(gradients, params, self._coupled_decay())
         b1, b2 = self.betas
         count = memory.updates + 1
-        mean = {k: m.lerp(gradients[k], 1 - b1) for k, m in memory.mean.items()}
-        square = {k: v.lerp(gradients[k].square(), 1 - b2) for k, v in memory.square.items()}
+        mean = {k: toward(m, gradients[k], 1 - b1) for k, m in memory.mean.items()}
+        square = {k: toward(v, gradients[k].square(), 1 - b2) for k, v in memory.square.items()}
         largest = {k: torch.maximum(v, square[k]) for k, v in memory.largest.items()}
         used = largest if self.amsgrad else square
         # The two corrections are moved onto m and ε, which saves passes over the parameters.

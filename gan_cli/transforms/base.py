@@ -80,6 +80,11 @@ def counter(params: Params) -> Tensor:
     return torch.zeros((), dtype=torch.float64, device=next(iter(params.values())).device)
 
 
+def toward(old: Tensor, new: Tensor, rate: float | Tensor) -> Tensor:
+    """old + rate·(new − old): torch's lerp, which wants a rate that is a tensor in the type of the others."""
+    return old.lerp(new, rate.to(old.dtype) if isinstance(rate, Tensor) else rate)
+
+
 def with_decay(gradients: Params, params: Params, weight_decay: float | Tensor) -> Params:
     """g + λθ: weight decay as an L2 penalty; λ = 0 given as a number costs nothing."""
     if isinstance(weight_decay, float | int) and weight_decay == 0:

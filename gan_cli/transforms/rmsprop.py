@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gan_cli.calculus import sqrt
 from gan_cli.checks import fraction, nonnegative, positive
-from gan_cli.transforms.base import with_decay, zeros
+from gan_cli.transforms.base import toward, with_decay, zeros
 from gan_cli.types import Params
 
 
@@ -47,8 +47,8 @@ class RMSprop:
         self, gradients: Params, memory: RMSpropMemory, params: Params
     ) -> tuple[Params, RMSpropMemory]:
         gradients = with_decay(gradients, params, self.weight_decay)
-        square = {k: v.lerp(gradients[k].square(), 1 - self.alpha) for k, v in memory.square.items()}
-        mean = {k: m.lerp(gradients[k], 1 - self.alpha) for k, m in memory.mean.items()}
+        square = {k: toward(v, gradients[k].square(), 1 - self.alpha) for k, v in memory.square.items()}
+        mean = {k: toward(m, gradients[k], 1 - self.alpha) for k, m in memory.mean.items()}
         variance = (
             {k: (v - mean[k] ** 2).clamp(min=0) for k, v in square.items()} if self.centered else square
         )

@@ -30,4 +30,5 @@ class WeightClipping:
         return ()
 
     def update(self, gradients: Params, memory: Tree, params: Params) -> tuple[Params, Tree]:
-        return {k: torch.clamp(params[k] + u, -self.c, self.c) - params[k] for k, u in gradients.items()}, ()
+        clipped = {k: torch.clamp(params[k] + u, -self.c, self.c) for k, u in gradients.items()}
+        return {k: x.to(params[k].dtype) - params[k] for k, x in clipped.items()}, ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -44,6 +44,8 @@ class DiffAugment:
     contrast: float = 0.5
     translation: float = 0.125
     cutout: float = 0.5
+
+    structural: ClassVar[tuple[str, ...]] = ("translation", "cutout")  # they become whole pixels
 
     def __post_init__(self) -> None:
         for kind in self.policy:

@@ -34,7 +34,7 @@ class InstanceNoise:
 
     def sigma(self, step: Tensor) -> Tensor:
         """σ at a step, []."""
-        done = torch.clamp(step / self.steps, max=1.0)
+        done = torch.clamp(step.double() / self.steps, max=1.0)
         if self.schedule == "cosine":
             done = (1 - torch.cos(math.pi * done)) / 2
         elif self.schedule == "constant":

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.cli import resume
 from tests.cli.conftest import Command
@@ -57,6 +57,17 @@ def test_a_finished_run_is_left_alone(gan_train: Command, made: Path) -> None:
         shown = gan_train(f"resume={made}", *line)
         assert (shown.code, shown.err, "is finished" in shown.out) == (0, "", True)
     assert contents(made) == before
+
+
+def test_a_run_from_before_a_setting_was_there_goes_on(gan_train: Command, made: Path) -> None:
+    settings = OmegaConf.load(made / ".hydra/config.yaml")
+    assert isinstance(settings, DictConfig)
+    for name in ("cuda_graph", "channels_last", "profile"):
+        del settings.runtime[name]
+    del settings["prune"]
+    OmegaConf.save(settings, made / ".hydra/config.yaml")
+    assert gan_train(f"resume={made}", "steps=5").code == 0
+    assert step(made) == 5
 
 
 @pytest.mark.parametrize(

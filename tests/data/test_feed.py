@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -90,6 +91,57 @@ def test_small_mapped_tables_are_read_into_memory(tmp_path: Path) -> None:
         with path.open("r+b") as file:
             file.truncate(128)
         assert sorted(handed.batch(0).flatten().tolist()) == list(range(10))
+
+
+@dataclass(frozen=True)
+class Mapped(Counted):
+    """Rows of 12 KiB in a file, as of small photographs, or a part of them."""
+
+    part: slice = field(default_factory=lambda: slice(None))
+
+    def load(self) -> Table:
+        assert self.path is not None
+        return Table(np.load(self.path, mmap_mode="c")[self.part])
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mapped") / "images.npy"
+    rows = np.lib.format.open_memmap(path, "w+", np.uint8, (4000, 3, 64, 64))
+    rows[:] = np.arange(4000).reshape(-1, 1, 1, 1) % 251
+    rows.flush()
+    return path
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no count of resident pages")
+def test_what_is_read_from_disk_stays_out_of_memory(photographs: Path) -> None:
+    def resident() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    with feed(Mapped(4000, photographs), 64, budget_mb=0) as handed:
+        for number in range(5):
+            handed.batch(number)
+        before = resident()
+        for number in range(5, 68):
+            handed.batch(number)
+        assert resident() - before < 12, "of 47 MiB"
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(100, 300), slice(None, None, 3)])
+def test_parts_of_a_mapped_file_are_read_right(photographs: Path, part: slice) -> None:
+    dataset = Mapped(4000, photographs, part=part)
+    with feed(dataset, 50) as memory, feed(dataset, 50, budget_mb=0) as disk:
+        for number in range(9):
+            assert torch.equal(memory.batch(number), disk.batch(number))
+
+
+def test_a_file_that_ends_too_early_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "points.npy"
+    with feed(Counted(50, path), 50, budget_mb=0) as handed:
+        with path.open("r+b") as file:
+            file.truncate(200)
+        with pytest.raises(InputError, match=r"cannot read row \d+ of .*points.npy: the file is damaged"):
+            handed.batch(4)
 
 
 def test_a_distribution_is_drawn_by_number() -> None:

@@ -13,13 +13,20 @@ from tests.test_combinations import built
 
 CASES = {
     "points": ["data=ring", "model=mlp", "trick=[unrolled,instance_noise,r1]", "trick.unrolled.steps=2"],
+    "whole": [
+        "data=ring",
+        "model=mlp",
+        "trick=[instance_noise,r1,ema]",
+        "trick.r1.every=2",
+        "critic_steps=2",
+    ],
     "images": ["data=fake", "data.size=16", "data.count=40", "model=dcgan", "loss=fgan_js"],
 }
 
 
 def trained(overrides: list[str]) -> State:
     made = built(*overrides, "model.width=8", "batch_size=8", "device=cpu")
-    game, streams = made.game, Streams(0, torch.device("cpu"))
+    game, streams = made.learner, Streams(0, torch.device("cpu"))
     state = game.init(0)
     with Feed(made.dataset, 8, streams, torch.device("cpu")) as feed:
         for step in range(3):
@@ -34,6 +41,23 @@ def test_compiling_changes_nothing_but_rounding(case: str) -> None:
     eager, compiled = trained(overrides), trained([*overrides, "runtime.compile=on"])
     for x, y in zip(tree_leaves(eager), tree_leaves(compiled), strict=True):
         torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-9)
+
+
+def test_games_of_one_shape_keep_their_own_compiled_moves() -> None:
+    # Moves are compiled without guards: another game's would be taken silently, were they not kept apart.
+    shared = [*CASES["points"], "runtime.precision=fp64", "batch_size=8"]
+    for more in (["loss=gan"], ["loss=lsgan"]):
+        eager, ahead = trained([*shared, *more]), trained([*shared, *more, "runtime.compile=on"])
+        for x, y in zip(tree_leaves(eager), tree_leaves(ahead), strict=True):
+            torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_recomputing_compiled_moves_changes_nothing() -> None:
+    line = [*CASES["points"], "runtime.precision=fp64", "runtime.compile=on", "trick.unrolled.steps=3"]
+    kept, again = trained(line), trained([*line, "trick.unrolled.recompute=true"])
+    for x, y in zip(tree_leaves(kept), tree_leaves(again), strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.slow

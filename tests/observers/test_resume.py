@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from gan_cli import checkpoint
+from gan_cli.observers.background import Background
 from gan_cli.observers.defaults import default_observers
 from gan_cli.observers.events import PATTERN, EventFile, decode, encode
 from gan_cli.observers.metrics_log import WALL_CLOCK, read
@@ -28,10 +30,17 @@ def scalar(value: float) -> Any:
     return Summary(value=[Summary.Value(tag="x", simple_value=value)])
 
 
-def kill(run: Any, at: int) -> None:
-    """Play up to step `at` and stop without another word, as SIGKILL does."""
+def kill(run: Any, at: int, written: bool = True) -> None:
+    """Play up to step `at` and stop without another word, as SIGKILL does: once all is written, or while
+    jobs still wait."""
     run, state = begin(run)
-    advance(run, state, default_observers(run), at)
+    observers = default_observers(run)
+    advance(run, state, observers, at)
+    (background,) = (observer for observer in observers if isinstance(observer, Background))
+    if not written:
+        background._writer._error = SystemExit()  # what is under way ends, what waits never begins
+    with suppress(SystemExit):
+        background._writer.settle()
 
 
 def lines(folder: Path) -> list[dict[str, float]]:
@@ -83,6 +92,22 @@ def test_a_killed_run_becomes_the_uninterrupted_one(
     summaries = [json.loads((r.folder / "summary.json").read_text()) for r in (whole, broken)]
     assert summaries[0]["metrics"] == summaries[1]["metrics"] != {}
     assert summaries[1]["start_step"] == (60 if 60 in kills else 20 * (max(kills) // 20))
+
+
+@pytest.mark.parametrize("kills", [(20,), (30, 40), (7, 21, 41, 59)])
+def test_a_kill_while_much_is_still_to_be_written_leaves_no_trace(
+    tmp_path: Path, kills: tuple[int, ...]
+) -> None:
+    whole, broken = (make_run(tmp_path / name, Noise()) for name in ("whole", "broken"))
+    state = complete(whole)
+    for at in kills:
+        kill(broken, at, written=False)
+        newest = max((step for step, _ in checkpoint.listed(broken.folder)), default=0)
+        assert {line["step"] for line in lines(broken.folder)} >= set(range(5, newest + 1, 5))
+    assert same_state(complete(broken), state)
+    assert lines(broken.folder) == lines(whole.folder)
+    assert sorted(records(broken.folder)) == sorted(records(whole.folder))
+    assert pictures(broken.folder) == pictures(whole.folder)
 
 
 def test_any_reader_finds_each_step_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from gan_cli.observers import logfile, progress
 from gan_cli.observers.base import Observer
 from gan_cli.observers.logfile import LOGGER, LogFile
-from gan_cli.observers.progress import ProgressBar
+from gan_cli.observers.progress import Lines, ProgressBar
 from gan_cli.observers.recorder import Recorder
 from tests.observers.toy import advance, begin, make_run
 
@@ -20,7 +20,7 @@ from tests.observers.toy import advance, begin, make_run
 def played(folder: Path, monkeypatch: pytest.MonkeyPatch) -> LogFile:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest has put its own there
     run = make_run(folder, steps=12)
-    log, recorder = LogFile(), Recorder([])
+    log, recorder = LogFile(), Recorder([Lines()])
     observers: list[Observer] = [log, recorder, ProgressBar(recorder)]
     state = advance(run, begin(run)[1], observers, 12)
     LOGGER.warning("look at this")

@@ -35,7 +35,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy: setuptools leaves its build folder in the tree, and packs what it finds there."""
     tree = tmp_path_factory.mktemp("tree")
-    for folder in ("gan_cli", "configs"):
+    for folder in ("gan_cli", "configs", "hydra_plugins"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, tree)
@@ -85,3 +85,11 @@ def test_it_trains_from_another_folder(installed: Path, tmp_path: Path) -> None:
     (summary,) = tmp_path.glob("outputs/*/*/summary.json")
     assert json.loads(summary.read_text())
     assert list(summary.parent.glob("checkpoints/*"))
+
+
+def test_its_launchers_are_found(installed: Path, tmp_path: Path) -> None:
+    """Those are in a namespace that no package owns."""
+    tiny = ("data=digits", "steps=1", "batch_size=8", "device=cpu", "sample_every=0", "evaluate_every=0")
+    sweep = ("--multirun", "hydra/launcher=pool", "hydra.launcher.workers=1", "hydra.sweep.dir=all")
+    assert "job 0 done in" in run(installed / "gan-train", *tiny, *sweep, cwd=tmp_path)
+    assert json.loads((tmp_path / "all/0/summary.json").read_text())["outcome"] == "done"

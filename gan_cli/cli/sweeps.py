@@ -1,0 +1,55 @@
+"""The jobs of a sweep before it starts: all or, where a sweeper chooses as it goes, examples of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+
+from gan_cli.errors import InputError
+from gan_cli.schema import TARGET
+
+_MOST = 100  # values of one key that are looked at
+
+
+def jobs(sweeper: Mapping[str, Any], lines: Sequence[str]) -> list[list[str]]:
+    """The overrides of each job that the sweeper makes of the lines, or of the examples that it may make.
+
+    sweeper: its node in Hydra's config. Raises InputError for an interval where each value must be known.
+    """
+    params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+    parsed = OverridesParser.create().parse_overrides([*params, *lines])
+    if sweeper.get(TARGET) != f"{BasicSweeper.__module__}.{BasicSweeper.__name__}":
+        return list(_examples(parsed))
+    for override in parsed:
+        if override.is_interval_sweep():
+            raise InputError(
+                f"{override.input_line}: an interval has no list of values; name them, use range(), or let "
+                "hydra/sweeper=optuna choose"
+            )
+    found: list[list[str]] = BasicSweeper.split_arguments(parsed, None)[0]
+    return found
+
+
+def _examples(parsed: Sequence[Override]) -> Iterator[list[str]]:
+    """Jobs in which each value of a choice and both ends of each interval stand once at least."""
+    lines = {override.get_key_element(): _lines(override) for override in parsed}  # the later of two holds
+    usual = {key: found[0] for key, found in lines.items() if found}
+    yield list(usual.values())
+    for key, found in lines.items():
+        for line in found[1:]:
+            yield list((usual | {key: line}).values())
+
+
+def _lines(override: Override) -> list[str]:
+    """The override with each of its values."""
+    value, key = override.value(), override.get_key_element()
+    if isinstance(value, IntervalSweep):
+        return [f"{key}={value.start}", f"{key}={value.end}"]
+    if override.is_sweep_override():
+        return [f"{key}={one}" for one in islice(override.sweep_string_iterator(), _MOST)]
+    return [str(override.input_line)]

@@ -1,0 +1,155 @@
+"""The jobs of a sweep as a pool knows them: what each is to do, how far it is, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict, read_write
+
+from gan_cli.cli import output, resume, search, standing
+from gan_cli.cli.compose import plain
+from gan_cli.cli.output import shown
+from gan_cli.errors import InputError, RunError
+from gan_cli.launchers.pool_worker import CONSOLE, Order
+from gan_cli.schema import check
+
+Outcome = Literal["waiting", "running", "done", "failed", "stopped"]
+_TAIL = 8192
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What Hydra gives a launcher: its context, the task function, and the config of the whole sweep."""
+
+    context: HydraContext
+    task: TaskFunction
+    config: DictConfig
+
+    @property
+    def command(self) -> str:
+        """The console command whose sweep it is."""
+        return str(self.config.hydra.job.name)
+
+    @property
+    def folder(self) -> Path:
+        """Where the jobs' folders are."""
+        return Path(str(self.config.hydra.sweep.dir))
+
+
+@dataclass
+class Job:
+    """One job.
+
+    tries: how often it was begun by this sweep; resumed: whether the last time by going on; line: why it did
+    not end well; value: what it returned.
+    """
+
+    number: int
+    overrides: list[str]
+    folder: Path
+    config: DictConfig
+    outcome: Outcome = "waiting"
+    tries: int = 0
+    resumed: bool = False
+    line: str = ""
+    value: Any = None
+
+    @property
+    def console(self) -> Path:
+        """What it prints."""
+        return self.folder / CONSOLE
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is one of gan-train, which can go on from a checkpoint."""
+        return "resume" in self.config
+
+    @property
+    def steps(self) -> int:
+        """How many it is to take."""
+        return int(self.config.get("steps") or 0)
+
+    def step(self) -> int:
+        """The last one that it logged."""
+        lines = tail(self.folder / "metrics.jsonl").splitlines()
+        for line in reversed(lines):
+            try:
+                return int(json.loads(line)["step"])
+            except (ValueError, KeyError, TypeError):
+                continue
+        return 0
+
+    def standing(self) -> standing.Standing:
+        """How far it is. Raises InputError where its folder holds something else."""
+        if not self.trains:
+            return "new"
+        return standing.standing(self.folder, check(plain(self.config)), self.number)
+
+    def order(self, sweep: Sweep) -> Order:
+        """What a worker is to do for it now: the job, or the rest of it."""
+        config, self.resumed = self.config.copy(), self.standing() == "partial"
+        if self.resumed:
+            with read_write(config.hydra), open_dict(config):
+                config.resume = str(self.folder)
+                config.hydra.output_subdir = resume.find(str(self.folder)).next_settings()
+        task = (sweep.task.__module__, sweep.task.__qualname__)
+        mark = standing.DONE if config.get("study") else None
+        return Order(self.number, task, pickle.dumps((config, sweep.context)), self.folder, mark)
+
+    def returned(self, sweep: str) -> JobReturn:
+        """What Hydra's sweepers get; one that asks for the value of a failed job gets a RunError."""
+        done = self.outcome == "done"
+        status = JobStatus.COMPLETED if done else JobStatus.FAILED
+        value = self.value if done else RunError(sweep)
+        return _Return(overrides=self.overrides, status=status, _return_value=value)
+
+
+class _Return(JobReturn):
+    """Hydra's own, without the line that it prints before it raises: each failure was told before."""
+
+    @property  # type: ignore[misc]  # Hydra's can be set, too
+    def return_value(self) -> Any:
+        if isinstance(self._return_value, RunError):
+            raise self._return_value
+        return self._return_value
+
+
+def compose(sweep: Sweep, overrides: Sequence[str], number: int) -> Job:
+    """One job of a sweep, as Hydra's basic launcher composes it. Raises InputError."""
+    config = sweep.context.config_loader.load_sweep_config(sweep.config, list(overrides))
+    with open_dict(config):
+        config.hydra.job.id = config.hydra.job.num = number
+    folder = output.folder_of(config, number)
+    if folder is None:
+        raise InputError(f"job {number}: hydra.sweep.subdir gives it no folder")
+    job = Job(number, list(overrides), folder, config)
+    if job.standing() == "finished":
+        job.outcome, job.value = "done", search.reached(folder, check(plain(config)))
+    return job
+
+
+def refuse_shared(jobs: Sequence[Job]) -> None:
+    """Raise InputError where two jobs would write to one folder."""
+    seen: dict[Path, int] = {}
+    for job in jobs:
+        if job.folder in seen:
+            raise InputError(f"jobs {seen[job.folder]} and {job.number} share the folder {shown(job.folder)}")
+        seen[job.folder] = job.number
+
+
+def tail(file: Path) -> bytes:
+    """The end of a file; nothing where there is none."""
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(0, os.fstat(opened.fileno()).st_size - _TAIL))
+            return opened.read()
+    except OSError:
+        return b""

@@ -1,0 +1,151 @@
+"""A game whose batches are shared by several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from gan_cli import dynamics
+from gan_cli.errors import InputError
+from gan_cli.game import Game, Side, plain
+from gan_cli.learner import Source
+from gan_cli.parallel import collectives
+from gan_cli.parallel.batch_norm import compared_with_all, mixing, running, synchronised
+from gan_cli.parallel.calculus import DataParallel
+from gan_cli.parallel.ranks import Ranks
+from gan_cli.streams import Streams
+from gan_cli.types import Batch, Play, Player, Round, State, Trace, Tree
+
+Statistics = Literal["sync", "ghost"]
+
+
+@dataclass(frozen=True)
+class SharedGame(Game):
+    """The same game as one process plays with the whole batch, on one's own rows of it.
+
+    `batch_size` is that of the whole batch. Its source hands out the process's own rows.
+    """
+
+    ranks: Ranks = field(default_factory=Ranks)
+
+    def draw(self, step: int, feed: Source, streams: Streams) -> Round:
+        """The process's own rows of round `step`: noise is drawn for all, as one process draws it."""
+        shapes = _Shapes(feed, self.batch_size)
+        drawn = super().draw(step, shapes, streams)
+        critic = tuple(
+            self._own(batch)._replace(real=real) for batch, real in zip(drawn.critic, shapes.own, strict=True)
+        )
+        return Round(critic, self._own(drawn.generator)._replace(real=shapes.own[-1]))
+
+    def _own(self, batch: Batch) -> Batch:
+        def rows(tree: Tree, size: int) -> Tree:
+            mine = self.ranks.rows(size)
+            # A copy, or the whole batch's memory would stay.
+            return tree_map_only(Tensor, lambda t: t[mine].clone() if t.ndim and len(t) == size else t, tree)
+
+        examples, packs = self.batch_size, self.batch_size // self.packing
+        return Batch(
+            batch.real,
+            *(rows(t, examples) for t in (batch.latent, batch.view_real, batch.view_fake)),
+            *(rows(t, packs) for t in (batch.critic_terms, batch.generator_terms)),
+        )
+
+
+def ghost(game: Game) -> Play:
+    """Rounds in which BatchNorm knows the process's own rows alone (Hoffer et al. 2017, algorithm 1).
+
+    Its running statistics, which training does not look at, are averaged over the processes after each.
+    """
+
+    def play(state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
+        after, traces = dynamics.play(game, state, batches)
+        generator = _averaged(after.generator, game.generator)
+        return State(generator, _averaged(after.critic, game.critic), after.step), traces
+
+    return play
+
+
+class _Shapes:
+    """Whole batches in shape alone, of which it keeps the process's own rows."""
+
+    def __init__(self, feed: Source, size: int):
+        self._feed, self._size = feed, size
+        self.own: list[Tensor] = []
+
+    def batch(self, number: int) -> Tensor:
+        own = self._feed.batch(number)
+        self.own.append(own)
+        return own[:1].expand(self._size, *own.shape[1:])
+
+
+@torch.no_grad()
+def _averaged(player: Player, side: Side) -> Player:
+    names = running(side.network.module)
+    if not names:
+        return player
+    means = collectives.mean([player.buffers[name] for name in names])
+    return Player(
+        player.params, player.buffers | dict(zip(names, means, strict=True)), player.memory, player.terms
+    )
+
+
+def shared(game: Game, ranks: Ranks, runtime: Mapping[str, Any]) -> Game:
+    """The game as these processes play it together; the game itself where there is one.
+
+    Raises InputError in one line for what cannot be shared.
+    """
+    if ranks.count == 1:
+        return game
+    statistics: Statistics = runtime["batch_norm"]
+    if runtime["compile"] == "on":
+        raise InputError(
+            f"runtime.compile=on: a compiled round holds no exchange between the {ranks.count} processes of "
+            "torchrun; use runtime.compile=off"
+        )
+    for reason in _refused(game, ranks.count, statistics):
+        raise InputError(reason)
+
+    def ready(network: nn.Module) -> nn.Module:
+        network = compared_with_all(network)
+        return synchronised(network) if statistics == "sync" else network
+
+    changes: dict[str, Any] = {
+        name: replace(side, network=side.network.changed(ready)) for name, side in _sides(game)
+    }
+    changes |= {"calculus": DataParallel(game.calculus), "driver": plain if statistics == "sync" else ghost}
+    known = {one.name: getattr(game, one.name) for one in fields(Game)}
+    return SharedGame(**(known | changes), ranks=ranks)
+
+
+def _sides(game: Game) -> list[tuple[str, Side]]:
+    return [("generator", game.generator), ("critic", game.critic)]
+
+
+def _refused(game: Game, count: int, statistics: Statistics) -> Iterator[str]:
+    """Why these processes cannot play the game that one process plays."""
+    size = game.batch_size
+    if size % (count * game.packing):
+        unit = count * game.packing
+        packs = f" in packs of {game.packing}" if game.packing > 1 else ""
+        yield (
+            f"batch_size={size}: {count} processes cannot share it evenly{packs}; "
+            f"use {max(1, round(size / unit)) * unit}"
+        )
+    for name, side in _sides(game):
+        module = side.network.module
+        own = size // count // (game.packing if name == "critic" else 1)
+        if statistics == "ghost" and own < 2 and running(module):
+            yield (
+                f"runtime.batch_norm=ghost: the {name}'s BatchNorm has {own} example of a batch on each of "
+                f"{count} processes; use runtime.batch_norm=sync or a larger batch_size"
+            )
+        for layer in mixing(module):
+            yield (
+                f"model.{name}: {layer} compares the examples of a batch, of which each of {count} processes "
+                "sees its own rows alone; run it in one process"
+            )

@@ -1,0 +1,99 @@
+"""What the runtime's keys decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from gan_cli import runtime
+from gan_cli.calculus import eager, functional
+from gan_cli.captured import Captured
+from gan_cli.compiled import CompiledMoves, compiled
+from gan_cli.game import Game, plain
+from gan_cli.runtime import WORTH, driven, prepare
+from tests.test_combinations import built
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+POINTS = ["data=ring", "model=mlp", "model.width=8", "batch_size=8", "device=cpu"]
+IMAGES = ["data=fake", "data.size=16", "data.count=40", "model=dcgan", "model.width=4", "device=cpu"]
+
+
+def settings(**changed: Any) -> dict[str, Any]:
+    return {**built(*POINTS).runtime, **changed}
+
+
+@pytest.fixture
+def torch_as_it_was() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    prepare(settings(threads=threads), CPU)
+
+
+def how(line: list[str], steps: int, **changed: Any) -> tuple[object, object]:
+    game = driven(built(*line).game, settings(**changed), CPU, steps)
+    return game.driver, type(game.calculus)
+
+
+@pytest.mark.parametrize(
+    ("line", "steps", "compiles"),
+    [
+        (POINTS, WORTH, True),
+        (POINTS, WORTH - 1, False),
+        ([*POINTS, "critic_steps=5"], WORTH // 5, True),
+        (IMAGES, 10 * WORTH, False),
+    ],
+)
+def test_auto_compiles_small_networks_that_train_for_long(
+    line: list[str], steps: int, compiles: bool
+) -> None:
+    expected = (compiled, type(functional)) if compiles else (plain, type(eager))
+    assert how(line, steps, compile="auto") == expected
+    assert how(line, steps, compile="off") == (plain, type(eager))
+    assert how(line, 1, compile="on") == (compiled, type(functional))
+
+
+def test_of_an_unrolled_round_the_moves_ahead_are_compiled() -> None:
+    line = [*POINTS, "trick=[unrolled]", "trick.unrolled.steps=9"]
+    assert how(line, WORTH // 10, compile="auto") == (plain, CompiledMoves)
+    assert how(line, WORTH // 10 - 1, compile="auto") == (plain, type(eager))
+
+
+def test_auto_needs_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert how(POINTS, WORTH, compile="auto") == (plain, type(eager))
+
+
+def test_rounds_are_captured_on_a_gpu_alone() -> None:
+    game = built(*POINTS).game
+
+    def played(device: torch.device, **changed: Any) -> object:
+        return driven(game, settings(**changed), device, 1).driver(game)
+
+    assert isinstance(played(CUDA), Captured)
+    assert isinstance(played(CUDA, compile="on"), Captured)
+    assert not isinstance(played(CUDA, cuda_graph="off"), Captured)
+    assert not isinstance(played(CPU), Captured)
+
+
+@pytest.mark.usefixtures("torch_as_it_was")
+def test_the_process_is_prepared_anew_for_each_run() -> None:
+    prepare(settings(precision="tf32", deterministic=True, threads=1), CPU)
+    assert torch.get_float32_matmul_precision() == "high"
+    assert torch.backends.cudnn.allow_tf32
+    assert torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == 1
+    prepare(settings(threads=2), CPU)
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == 2
+
+
+def test_the_learner_is_the_game_as_the_runtime_plays_it() -> None:
+    made = built(*POINTS, "runtime.compile=on")
+    assert isinstance(made.learner, Game)
+    assert (made.learner.driver, made.game.driver) == (compiled, plain)
+    assert runtime.compiles(made.game, "on", 1)
