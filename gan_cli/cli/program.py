@@ -15,9 +15,6 @@ from gan_cli.cli import report
 from gan_cli.errors import InputError
 from gan_cli.schema import Schema
 
-if TYPE_CHECKING:
-    pass
-
 
 def ended(command: Callable[[Sequence[str]], int], name: str) -> None:
     """Run a command on this process's command line and end the process with its exit code."""
