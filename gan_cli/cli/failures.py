@@ -12,7 +12,7 @@ from gan_cli.errors import RunError
 from gan_cli.schema import TRAIN
 
 _MARK = ".failed"
-_ENGINES = ("joblib", "ray", "submitit")
+_ENGINES = ("ray", "submitit")
 
 
 class Unanswered(RunError):
@@ -53,9 +53,10 @@ def of_engine(error: Exception, sweep: Path | None) -> Exception:
     engine = type(error).__module__.partition(".")[0]
     if engine not in _ENGINES:
         return error
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = " ".join(lines[:2]) or type(error).__name__
     logs = f"; its logs are in {sweep / '.submitit'}" if engine == "submitit" and sweep is not None else ""
-    return Unanswered(f"{engine}: a job ended without an answer: {said}{logs}")
+    return Unanswered(f"{engine}: {said}{logs}")
 
 
 def of_sweep(jobs: Sequence[str], cause: Exception | None) -> RunError:

@@ -19,7 +19,6 @@ from gan_cli.schema import LISTS, TARGET
 _GLOBAL = "an experiment file needs '# @package _global_' as its first line"
 # Options that plugins of Hydra bring, and the extra that installs each.
 _EXTRAS = {
-    "hydra/launcher/joblib": "joblib",
     "hydra/launcher/ray": "ray",
     "hydra/launcher/submitit_local": "submitit",
     "hydra/launcher/submitit_slurm": "submitit",

@@ -14,6 +14,7 @@ from gan_cli.errors import InputError
 from gan_cli.schema import TARGET
 
 _MOST = 100  # values of one key that are looked at
+_WITHIN = 0.6180339887  # how far up an interval one more value is looked at: no simple fraction
 
 
 def jobs(sweeper: Mapping[str, Any], lines: Sequence[str]) -> list[list[str]]:
@@ -45,11 +46,19 @@ def _examples(parsed: Sequence[Override]) -> Iterator[list[str]]:
             yield list((usual | {key: line}).values())
 
 
+def _between(interval: IntervalSweep) -> list[float]:
+    """A value that is not whole, where the interval has such: its ends may be whole by chance."""
+    low, high = interval.start, interval.end
+    if not (isinstance(low, float) and isinstance(high, float)):
+        return []
+    return [low + _WITHIN * (high - low)]
+
+
 def _lines(override: Override) -> list[str]:
     """The override with each of its values."""
     value, key = override.value(), override.get_key_element()
     if isinstance(value, IntervalSweep):
-        return [f"{key}={value.start}", f"{key}={value.end}"]
+        return [f"{key}={one}" for one in (value.start, value.end, *_between(value))]
     if override.is_sweep_override():
         return [f"{key}={one}" for one in islice(override.sweep_string_iterator(), _MOST)]
     return [str(override.input_line)]

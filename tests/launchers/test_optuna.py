@@ -42,6 +42,21 @@ def test_the_study_holds_each_runs_best_and_outlives_a_failure(tmp_path: Path) -
     assert "Traceback" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.parametrize("launcher", ["pool", "ensemble"])
+def test_the_study_is_told_by_launchers_of_many_jobs(launcher: str, tmp_path: Path) -> None:
+    words = ["--multirun", "hydra/sweeper=optuna", "hydra.sweeper.n_jobs=2", *RING, "steps=4"]
+    chosen = ["hydra/sweeper/sampler=grid", "optimizer.critic.lr=choice(1e-3,1e-4)", "evaluate_every=2"]
+    stored = ["hydra.sweeper.storage=sqlite:///study.db", "hydra.sweeper.study_name=ring"]
+    places = [f"hydra/launcher={launcher}", "keep_best=reverse_kl", "hydra.sweep.dir=all"]
+    ended = pooled.run(tmp_path, [*words, *chosen, *stored, *places, "hydra.sweeper.n_trials=2"])
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    study = optuna.load_study(study_name="ring", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    assert {trial.params["optimizer.critic.lr"] for trial in study.trials} == {1e-3, 1e-4}
+    for trial in study.trials:
+        lines = read(tmp_path / f"all/{trial.number}/metrics.jsonl")
+        assert trial.value == min(line["evaluation/reverse_kl"] for line in lines)
+
+
 def planned(*words: str) -> compose.Plan:
     return compose.plan(request.parse([*OPTUNA, *RING, *words]))
 
@@ -66,6 +81,7 @@ def test_the_direction_is_the_numbers() -> None:
         ("keep_best=reverse_kl optimizer.critic.lrr=interval(0.1,1.0)", "did you mean 'lr'?"),
         ("keep_best=reverse_kl optimizer.critic.lr=interval(-1.0,1.0)", "must be above 0, got -1.0"),
         ("keep_best=reverse_kl optimizer.critic.lr=choice(1e-3,0)", "must be above 0, got 0"),
+        ("keep_best=reverse_kl batch_size=interval(16,64)", "batch_size must be a whole number, got 45.66"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_a_folder_is_made(
@@ -79,10 +95,11 @@ def test_what_cannot_be_searched_is_refused_before_a_folder_is_made(
 
 
 def test_examples_hold_each_choice_and_both_ends_once() -> None:
-    node = {"_target_": search.OPTUNA, "params": {"a": "choice(x,y)", "b": "interval(1, 2)", "c": "range(9)"}}
-    found = sweeps.jobs(node, ["c=5", "d=tag(log, interval(0.1, 0.2))", "~e"])
-    assert found[0] == ["a=x", "b=1.0", "c=5", "d=0.1", "~e"]
-    assert [line for job in found[1:] for line in job if line not in found[0]] == ["a=y", "b=2.0", "d=0.2"]
+    node = {"_target_": search.OPTUNA, "params": {"a": "choice(x,y)", "b": "interval(0, 1)", "c": "range(9)"}}
+    found = sweeps.jobs(node, ["c=5", "d=int(interval(1, 4))", "~e"])
+    assert found[0] == ["a=x", "b=0.0", "c=5", "d=1", "~e"]
+    further = [line for job in found[1:] for line in job if line not in found[0]]
+    assert further == ["a=y", "b=1.0", "b=0.6180339887", "d=4"]
 
 
 @pytest.mark.parametrize("way", ["higher", "lower"])

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gan_cli.cli import output
 from tests.launchers import pooled
 
 FAILING = ["data.raising=[1]", "data.killed=[3]", "hydra.launcher.retries=1", "hydra.sweep.dir=all"]
@@ -78,7 +77,7 @@ def test_a_job_leaves_what_a_run_of_its_own_leaves(swept: tuple[Path, list[str],
 
 def test_the_same_command_touches_only_what_is_not_done(swept: tuple[Path, list[str], str, str]) -> None:
     folder, words, out, _ = swept
-    assert f"go on with: {output.program('gan-train')} --multirun" in out
+    assert re.search(r"go on with: \S*gan-train --multirun", out)
     kept = {number: pooled.state(folder / f"all/{number}") for number in (0, 2, 4)}
     changed = pooled.run(folder, [*words, "model.width=5"])
     assert changed.returncode == 2

@@ -18,10 +18,14 @@ def lines(job: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in line.items() if k not in WALL_CLOCK} for line in read(job / "metrics.jsonl")]
 
 
-def test_jobs_are_what_they_are_alone_and_a_failure_stops_no_other(tmp_path: Path) -> None:
+def test_jobs_are_what_they_are_alone_and_a_failure_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # whatever clusters this machine knows
     pooled.plant(tmp_path)
     words = ["--config-dir", "mine/configs", *pooled.QUICK, "steps=8", "data.raising=[0]"]
-    local = ["+hydra.launcher.ray.init.num_cpus=1", "+hydra.launcher.ray.init.include_dashboard=false"]
+    init = "hydra.launcher.ray.init"
+    local = [f"{init}.address=local", f"+{init}.num_cpus=1", f"+{init}.include_dashboard=false"]
     swept = ["-m", "hydra/launcher=ray", *local, "data.number=0,1", "hydra.sweep.dir=all"]
     ended = pooled.run(tmp_path, [*words, *swept])
     assert ended.returncode == 1, ended.stdout + ended.stderr
