@@ -7,8 +7,9 @@ than most: the whole set lies in memory, already normalised, and no step reads a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -90,22 +91,21 @@ class PlainLoop:
         self.optimizer_d.step()
 
         self.generator.zero_grad()
-        params: dict[str, Tensor] = dict(self.critic.named_parameters())
+        rival: Callable[[Tensor], Tensor] = self.critic
         if self.unroll:
-            params = self._ahead(params, real, fake, ones, zeros)
+            params = self._ahead(real, fake, ones, zeros)
+            rival = partial(torch.func.functional_call, self.critic, params)
         with self._cast():
-            loss = self.criterion(torch.func.functional_call(self.critic, params, (fake,)), ones)
+            loss = self.criterion(rival(fake), ones)
         loss.backward()
         self.optimizer_g.step()
 
     def _cast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.tuned)
 
-    def _ahead(
-        self, params: dict[str, Tensor], real: Tensor, fake: Tensor, ones: Tensor, zeros: Tensor
-    ) -> dict[str, Tensor]:
+    def _ahead(self, real: Tensor, fake: Tensor, ones: Tensor, zeros: Tensor) -> dict[str, Tensor]:
         """The critic's parameters after the moves ahead, on the generator's tape."""
-        params = dict(params)
+        params: dict[str, Tensor] = dict(self.critic.named_parameters())
         state = {k: self.optimizer_d.state[p] for k, p in params.items()}
         mean = {k: one["exp_avg"] for k, one in state.items()}
         square = {k: one["exp_avg_sq"] for k, one in state.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from gan_cli import dynamics
 from gan_cli.calculus import Eager, Objective, functional
 from gan_cli.game import Game
-from gan_cli.types import Params, Play, Tree
+from gan_cli.types import Params, Play, Round, State, Trace, Tree
 
 Leaves = Sequence[Tensor]
 Move = Callable[[Tree, Tree], Tree]
@@ -27,8 +26,12 @@ def compiled(game: Game) -> Play:
 
     The game's calculus must be `functional`: a compiled graph cannot be differentiated twice from outside.
     """
-    play: Play = torch.compile(partial(dynamics.play, game), fullgraph=True, dynamic=False)
-    return play
+
+    def play(state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
+        return dynamics.play(game, state, batches)
+
+    fused: Play = torch.compile(_own(play), fullgraph=True, dynamic=False)
+    return fused
 
 
 class CompiledMoves(Eager):
@@ -101,14 +104,20 @@ def _chosen(leaves: Leaves, which: Sequence[bool]) -> list[Tensor]:
 
 
 def _compile(function: Any) -> Any:
-    # Whatever a guard would look at is the same in every call, and looking takes longer than a small move. A
-    # code object of its own, since the compiler keeps what it made by code object: without guards another
-    # game's move would be taken for this one's.
-    own = types.FunctionType(
+    # Whatever a guard would look at is the same in every call, and looking takes longer than a small move.
+    options: dict[str, Any] = {"guard_filter_fn": lambda guards: [False] * len(guards)}
+    return torch.compile(_own(function), fullgraph=True, dynamic=False, options=options)
+
+
+def _own(function: Any) -> Any:
+    """The function with a code object of its own, by which the compiler keeps what it has made.
+
+    Else a game would be checked against all earlier ones of the process, of which it knows eight at most, and
+    without guards another game's move would be taken for this one's.
+    """
+    return types.FunctionType(
         function.__code__.replace(), function.__globals__, function.__name__, None, function.__closure__
     )
-    options: dict[str, Any] = {"guard_filter_fn": lambda guards: [False] * len(guards)}
-    return torch.compile(own, fullgraph=True, dynamic=False, options=options)
 
 
 class _Repeated(torch.autograd.Function):

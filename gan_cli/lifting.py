@@ -23,7 +23,7 @@ from gan_cli.network import Network
 
 FLOAT = "a float"
 """Stands in a form where a float was."""
-_WHOLE = (Network, nn.Module, Tensor, type, torch.dtype, torch.device)
+_WHOLE = (Network, nn.Module, type, torch.dtype, torch.device)
 """What is not looked into: networks are made by the config's `model`, which is compared by itself."""
 _PLAIN = (bool, int, str, bytes, type(None))
 
@@ -72,6 +72,8 @@ def _walk(node: Any, path: str, put: Callable[[str, float], Any]) -> tuple[Any, 
         return put(path, node), FLOAT
     if isinstance(node, _PLAIN):
         return node, (type(node), node)
+    if isinstance(node, Tensor):  # a part of what the object is, unlike a float
+        return node, (Tensor, node.shape, node.dtype, tuple(node.flatten().tolist()))
     if isinstance(node, _WHOLE):
         return node, node if isinstance(node, type | torch.dtype) else type(node)
     return _inside(node, path, put)

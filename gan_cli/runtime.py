@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -30,10 +30,15 @@ WORTH = 20_000
 """So many moves of small networks save what compiling them takes."""
 
 
+@cache
+def _usual_threads() -> int:
+    """torch's own choice, as it was when first asked for."""
+    return torch.get_num_threads()
+
+
 def prepare(runtime: Mapping[str, Any], device: torch.device) -> None:
     """Set what torch keeps for a whole process: threads, rounding, determinism, the compiler's cache."""
-    if runtime["threads"]:
-        torch.set_num_threads(runtime["threads"])
+    torch.set_num_threads(runtime["threads"] or _usual_threads())
     torch.set_float32_matmul_precision("high" if runtime["precision"] == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = runtime["precision"] == "tf32"
     exact = bool(runtime["deterministic"])

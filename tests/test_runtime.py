@@ -27,9 +27,8 @@ def settings(**changed: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def torch_as_it_was() -> Iterator[None]:
-    threads = torch.get_num_threads()
     yield
-    prepare(settings(threads=threads), CPU)
+    prepare(settings(), CPU)
 
 
 def how(line: list[str], steps: int, **changed: Any) -> tuple[object, object]:
@@ -80,6 +79,8 @@ def test_rounds_are_captured_on_a_gpu_alone() -> None:
 
 @pytest.mark.usefixtures("torch_as_it_was")
 def test_the_process_is_prepared_anew_for_each_run() -> None:
+    prepare(settings(), CPU)
+    usual = torch.get_num_threads()
     prepare(settings(precision="tf32", deterministic=True, threads=1), CPU)
     assert torch.get_float32_matmul_precision() == "high"
     assert torch.backends.cudnn.allow_tf32
@@ -90,6 +91,8 @@ def test_the_process_is_prepared_anew_for_each_run() -> None:
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.get_num_threads() == 2
+    prepare(settings(), CPU)
+    assert torch.get_num_threads() == usual
 
 
 def test_the_learner_is_the_game_as_the_runtime_plays_it() -> None:

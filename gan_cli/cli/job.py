@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.cli import failures, output, report, torchrun
+from gan_cli.cli import failures, output, report, standing, torchrun
 from gan_cli.cli.compose import plain, register_resolvers
 from gan_cli.cli.folders import package_configs
 from gan_cli.cli.output import program, shown
@@ -91,6 +92,7 @@ def train(config: DictConfig) -> float | None:
     pruned = pruning.of(checked, folder, built) if swept else pruning.never
     torchrun.announce(checked)
     with locked(folder), warnings_in(folder / LOG), Stop().installed() as stop:
+        standing.begin(folder)
         print(f"run: {shown(folder)}", flush=True)
         try:
             if series is not None:
@@ -98,7 +100,7 @@ def train(config: DictConfig) -> float | None:
             else:
                 steps, outcome = run(built, folder, goes_on, stop=lambda: stop() or pruned())
         except KeyboardInterrupt:
-            steps, outcome = 0, "stopped"
+            steps, outcome, stop.signal = 0, "stopped", stop.signal or signal.SIGINT
     conclude(folder, "the study" if series else f"{steps} steps", done=outcome == "done")
     if stop.signal is not None:
         sys.exit(128 + stop.signal)  # no Exception, so that it ends a whole sweep

@@ -111,15 +111,15 @@ class Earlier:
                 f"{'; '.join(changed)}; leave it as it was, or start a new run"
             )
 
-    def finished(self, steps: int) -> bool:
-        """Whether the run ended in order after at least that many steps, and has its last checkpoint."""
+    def finished(self, steps: int, early: bool = False) -> bool:
+        """Whether the run ended in order after that many steps, or `early`, and has its last checkpoint."""
         try:
             summary = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
             done, outcome = int(summary["step"]), summary["outcome"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
         kept = any((self.folder / "checkpoints").glob(f"step_{done:08d}-*.pt"))
-        return bool(outcome == "done" and done >= steps and kept)
+        return kept and ((outcome == "done" and done >= steps) or (early and outcome == "stopped"))
 
 
 def asked_for(request: Request) -> str | None:

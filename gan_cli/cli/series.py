@@ -14,6 +14,7 @@ from gan_cli.build import make
 from gan_cli.cli.compose import plan
 from gan_cli.cli.request import parse
 from gan_cli.cli.resume import merge
+from gan_cli.cli.standing import DONE
 from gan_cli.errors import RunError
 from gan_cli.observers.base import Outcome
 from gan_cli.studies.base import Desk, Study
@@ -48,4 +49,5 @@ def run_study(
         if not stop():
             raise
         return "stopped"
+    (folder / DONE).touch()
     return "done"

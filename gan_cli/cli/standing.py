@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DONE = ".done"
 """Left in the folder of a finished study: nothing else in there tells that it is whole."""
+PRUNED = ".pruned"
+"""Left in the folder of a run that `prune` ends early."""
 
 Standing = Literal["new", "partial", "finished"]
 
@@ -33,7 +35,19 @@ def standing(folder: Path, config: Mapping[str, Any], job: int | None = None) ->
     earlier.refuse_changes(config, called)
     if config.get("study"):
         return "finished" if (folder / DONE).is_file() else "partial"
-    return "finished" if earlier.finished(config["steps"]) else "partial"
+    early = bool(config["prune"]) and pruned(folder)
+    return "finished" if earlier.finished(config["steps"], early) else "partial"
+
+
+def pruned(folder: Path) -> bool:
+    """Whether the run in that folder was ended early, and has not gone on since."""
+    return (folder / PRUNED).is_file()
+
+
+def begin(folder: Path) -> None:
+    """The job in that folder is started, or goes on: how it ended before is past."""
+    for mark in (DONE, PRUNED):
+        (folder / mark).unlink(missing_ok=True)
 
 
 def refuse_changed(jobs: Iterable[Job]) -> None:

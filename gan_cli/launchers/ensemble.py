@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from hydra.core.utils import JobReturn, configure_log, filter_overrides, run_job
 from hydra.types import TaskFunction
 from omegaconf import DictConfig
 
-from gan_cli.cli import failures, pruning, search
+from gan_cli.cli import failures, pruning, search, standing
 from gan_cli.cli.job import LOG, conclude, experiment, locked, tell_failed, warnings_in
 from gan_cli.cli.output import shown
 from gan_cli.cli.stopping import Stop
@@ -142,12 +142,15 @@ def _rehearsed(members: Sequence[Member], width: int, graphs: Graphs | None) -> 
     return chunk
 
 
-def _open(sweep: Sweep, jobs: Sequence[tuple[Job, Member]], work: Callable[[], None]) -> None:
-    """Do the work while all jobs are under way as Hydra sees it: each is opened inside the one before."""
-    if not jobs:
+def _open(sweep: Sweep, jobs: Sequence[tuple[Job, Member]], work: Callable[[], None], first: int = 0) -> None:
+    """Do the work while all jobs are under way as Hydra sees it: each is opened inside the one before.
+
+    first: that of the jobs which is to be opened next.
+    """
+    if first == len(jobs):
         work()
         return
-    (job, member), *others = jobs
+    job, member = jobs[first]
 
     def task(_: DictConfig) -> float | None:
         failures.forget(member.folder)
@@ -156,10 +159,16 @@ def _open(sweep: Sweep, jobs: Sequence[tuple[Job, Member]], work: Callable[[], N
                 with listening(member.job):
                     held.enter_context(locked(member.folder))
                     held.enter_context(warnings_in(member.folder / LOG))
-                print(f"run: {shown(member.folder)}", flush=True)
+                standing.begin(member.folder)
+                with suppress(BrokenPipeError):
+                    print(f"run: {shown(member.folder)}", flush=True)
             except Exception as error:  # noqa: BLE001 - it ends this job and no other
                 _tell_failed(member, error)
-            _open(sweep, others, work)
+            try:
+                _open(sweep, jobs, work, first + 1)
+            except Exception as error:  # noqa: BLE001 - Hydra would keep it from the jobs around this one
+                for one in (one for _, one in jobs if one.outcome is None and one.failure is None):
+                    _tell_failed(one, error)
         if member.failure is not None:
             raise member.failure
         return search.reached(member.folder, job.checked)
@@ -174,7 +183,7 @@ def _train(chunk: Chunk) -> None:
         except KeyboardInterrupt:
             for member in chunk.members:
                 if member.outcome is None:
-                    conclude(member.folder, "", done=False)
+                    _conclude(member, "")
     if stop.signal is not None:
         sys.exit(128 + stop.signal)  # no Exception, so that it ends the whole sweep
 
@@ -183,12 +192,18 @@ def _ended(member: Member) -> None:
     if member.failure is not None:
         _tell_failed(member, member.failure)
     else:
-        conclude(member.folder, f"{member.experiment.steps} steps", done=member.outcome == "done")
+        _conclude(member, f"{member.experiment.steps} steps")
+
+
+def _conclude(member: Member, what: str) -> None:
+    with suppress(BrokenPipeError):  # the jobs go on where nobody reads it any more
+        conclude(member.folder, what, done=member.outcome == "done")
 
 
 def _tell_failed(member: Member, error: Exception) -> None:
     member.failure = error
-    tell_failed(error, member.folder / LOG, member.job)
+    with suppress(BrokenPipeError):
+        tell_failed(error, member.folder / LOG, member.job)
 
 
 def _jobs(jobs: Sequence[Job]) -> str:

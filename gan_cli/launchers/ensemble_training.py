@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from gan_cli.observers.base import Observer, Outcome, Run
 from gan_cli.observers.defaults import default_observers
 from gan_cli.run import described
 
+T = TypeVar("T")
 _BETWEEN_LOOKS = {"cpu": 1, "cuda": 16}
 """Rounds from one look at whether all numbers are finite to the next: each makes a GPU's host wait."""
 
@@ -115,15 +116,17 @@ class Training:
             more = [played] if schedules[one.schedule] else []
             self._guarded(one, partial(one.tell, [*rounds, *more]))
         self._end_finished()
-        self._end([one for one in self._live if one.member.pruned()], "stopped")
+        behind = [one for one in list(self._live) if self._guarded(one, one.member.pruned)]
+        self._end(behind, "stopped")
 
-    def _guarded(self, one: _Watched, do: Callable[[], object]) -> None:
-        """Do something of one member's; an error ends that member alone."""
+    def _guarded(self, one: _Watched, do: Callable[[], T]) -> T | None:
+        """Do something of one member's; an error ends that member alone, and gives None."""
         try:
             with speaking(one.member.job):
-                do()
+                return do()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             self._end([one], "failed", error)
+            return None
 
     def _end_finished(self) -> None:
         self._end([one for one in self._live if one.schedule.steps <= self._chunk.step], "done")

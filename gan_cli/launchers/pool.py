@@ -115,8 +115,8 @@ class Pool:
             for _ in range(self.sent):  # it was not there yet when the others got theirs
                 with suppress(ProcessLookupError):
                     os.kill(message.pid, self.stop.signal or 0)
-        elif message.code == 0:
-            job.outcome, job.value = "done", message.value
+        elif message.code == 0 and job.whole:
+            job.ended(message.value)
             self.news.done(job)
         elif self.stop() and not 0 < message.code < 128:
             job.outcome, job.line = "stopped", described(message.code)
@@ -156,7 +156,7 @@ def _conclude(sweep: Sweep, jobs: Sequence[Job], stop: StopAll) -> list[JobRetur
     place = shown(sweep.folder)
     print(f"look at them with: {_command('tensorboard', '--logdir', place)}")
     print(f"compare them with: {_command('gan-compare', place)}", flush=True)
-    left = [job for job in jobs if job.outcome != "done"]
+    left = [job for job in jobs if job.left]
     if left and left[0].trains:
         print(f"go on with: {_command(sweep.command, *_again(sweep))}", flush=True)
     if stop.signal is not None:

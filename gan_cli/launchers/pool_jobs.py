@@ -21,7 +21,7 @@ from gan_cli.errors import InputError, RunError
 from gan_cli.launchers.pool_worker import CONSOLE, Order
 from gan_cli.schema import check
 
-Outcome = Literal["waiting", "running", "done", "failed", "stopped"]
+Outcome = Literal["waiting", "running", "done", "pruned", "failed", "stopped"]
 _TAIL = 8192
 
 
@@ -101,14 +101,26 @@ class Job:
                 config.resume = str(self.folder)
                 config.hydra.output_subdir = resume.find(str(self.folder)).next_settings()
         task = (sweep.task.__module__, sweep.task.__qualname__)
-        mark = standing.DONE if config.get("study") else None
-        return Order(self.number, task, pickle.dumps((config, sweep.context)), self.folder, mark)
+        return Order(self.number, task, pickle.dumps((config, sweep.context)), self.folder)
+
+    @property
+    def whole(self) -> bool:
+        """Whether its folder holds all that it was to do: a process may end without an error before that."""
+        return not self.trains or self.standing() == "finished"
+
+    def ended(self, value: Any) -> None:
+        """It needs nothing more."""
+        self.outcome, self.value = "pruned" if standing.pruned(self.folder) else "done", value
+
+    @property
+    def left(self) -> bool:
+        """Whether there is something left to do for it."""
+        return self.outcome not in ("done", "pruned")
 
     def returned(self, sweep: str) -> JobReturn:
         """What Hydra's sweepers get; one that asks for the value of a failed job gets a RunError."""
-        done = self.outcome == "done"
-        status = JobStatus.COMPLETED if done else JobStatus.FAILED
-        value = self.value if done else RunError(sweep)
+        status = JobStatus.FAILED if self.left else JobStatus.COMPLETED
+        value = RunError(sweep) if self.left else self.value
         return _Return(overrides=self.overrides, status=status, _return_value=value)
 
 
@@ -132,7 +144,7 @@ def compose(sweep: Sweep, overrides: Sequence[str], number: int) -> Job:
         raise InputError(f"job {number}: hydra.sweep.subdir gives it no folder")
     job = Job(number, list(overrides), folder, config)
     if job.standing() == "finished":
-        job.outcome, job.value = "done", search.reached(folder, check(plain(config)))
+        job.ended(search.reached(folder, check(plain(config))))
     return job
 
 

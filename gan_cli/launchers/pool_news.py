@@ -51,9 +51,10 @@ class News:
         self.say(f"job {job.number} {'goes on' if job.resumed else 'begins'} ({where}): {shown(job.folder)}")
 
     def done(self, job: Job) -> None:
-        """A job has ended well."""
+        """A job has ended well, or early because it fell behind."""
         took = timedelta(seconds=round(time.monotonic() - self._began.get(job.number, time.monotonic())))
-        self.say(f"job {job.number} done in {took}: {shown(job.folder)}")
+        how = "ended early (pruned)" if job.outcome == "pruned" else "done"
+        self.say(f"job {job.number} {how} in {took}: {shown(job.folder)}")
 
     def failed(self, job: Job, more: str) -> None:
         """A job has not."""
@@ -74,7 +75,7 @@ class News:
         if self._live is None or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SECONDS
-        count = dict.fromkeys(("done", "failed", "waiting"), 0)
+        count = dict.fromkeys(("done", "pruned", "failed", "waiting"), 0)
         at, words = 0.0, []
         for job in self._jobs:
             if job.outcome in count:
@@ -84,5 +85,5 @@ class News:
                 at += step / max(job.steps, 1)
                 words.append(f"{job.number}: {step}/{job.steps}")
         told = ", ".join(f"{n} {name}" for name, n in count.items() if n or name == "done")
-        line, ended = "; ".join([told, *words]), count["done"] + count["failed"]
+        line, ended = "; ".join([told, *words]), sum(count.values()) - count["waiting"]
         self._live.update(self._task, completed=ended + at, description=line)

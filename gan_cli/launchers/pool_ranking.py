@@ -20,10 +20,10 @@ _FALLBACK = "reverse_kl"
 
 
 def show(jobs: Sequence[Job]) -> None:
-    """Print the table: what is done, best first, then the others; below, why jobs did not end well."""
+    """Print the table: what is done or pruned, best first, then the others; below, why these did not end."""
     places = [job.folder for job in jobs if job.folder.is_dir()]
     runs = {run.folder: run for run in finished.read(places).runs}
-    done = [runs[job.folder] for job in jobs if job.outcome == "done" and job.folder in runs]
+    done = [runs[job.folder] for job in jobs if not job.left and job.folder in runs]
     numbers = {run.folder: measured(run) for run in done}
     better = directions(done)
     name, best = headline(done, better)

@@ -44,14 +44,13 @@ class Order:
     """A job to do.
 
     number: its own in the sweep; task: module and name of Hydra's task function; pickled: the job's config,
-    with Hydra's node, and Hydra's context; folder: the job's own; mark: a file to leave in it at the end.
+    with Hydra's node, and Hydra's context; folder: the job's own.
     """
 
     number: int
     task: tuple[str, str]
     pickled: bytes
     folder: Path
-    mark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,8 +201,6 @@ def _run(order: Order) -> Ended:
     )
     if found.status != JobStatus.COMPLETED:
         return _failure(found._return_value, order.folder / LOG)
-    if order.mark is not None:
-        (order.folder / order.mark).touch()
     return Ended(0, None, found.return_value)
 
 

@@ -9,15 +9,13 @@ handing it over is all the snapshot that is needed.
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
 from typing import Any
-
-import torch
 
 from gan_cli.observers.base import Observer, Outcome, Run
 from gan_cli.observers.recorder import Reading, Recorder
@@ -65,6 +63,11 @@ class Writer:
             self._wait()
         self.check()
 
+    def abandon(self) -> None:
+        """Leave undone what has not begun, and wait for what has: nothing is written afterwards."""
+        wait([job for job, _ in self._pending if not job.cancel()])
+        self._pending.clear()
+
     def _wait(self) -> None:
         self._pending[0][0].result()
         self._pending.popleft()
@@ -106,18 +109,22 @@ class Background(Observer):
             return
         reading = self._recorder.read(step, traces) if logged else None
         with self._recorder.aside():
-            job = (step, seen, reading, _mark(run.device))
-            self._writer.do(self._tell, *job, holds_state=seen is not None)
+            self._writer.do(self._tell, step, seen, reading, holds_state=seen is not None)
             if step == run.steps:
                 self._writer.settle()
 
     def finish(self, step: int, state: State, outcome: Outcome) -> None:
         errors: list[Exception] = []
         try:
+            if isinstance(sys.exception(), KeyboardInterrupt):  # who asked twice does not wait for the rest
+                self._writer.abandon()
             self._writer.settle()
         except Exception as error:  # noqa: BLE001 - raised below, once all are told
             errors.append(error)
             outcome = "failed"
+        except KeyboardInterrupt:
+            self._writer.abandon()
+            raise
         for observer in (*self._first, self._recorder, *self._then):
             try:
                 observer.finish(step, state, outcome)
@@ -126,42 +133,12 @@ class Background(Observer):
         if errors:
             raise errors[0]
 
-    def _tell(
-        self,
-        step: int,
-        seen: tuple[State, dict[str, Trace]] | None,
-        reading: Reading | None,
-        ready: torch.cuda.Event | None,
-    ) -> None:
-        with _after(ready, self._run.device):
-            if seen is not None:
-                for observer in self._first:
-                    observer.after(step, *seen)
-            self._recorder.write(step, reading)
-            if seen is not None:
-                for observer in self._then:
-                    observer.after(step, *seen)
-
-
-def _mark(device: torch.device) -> torch.cuda.Event | None:
-    """The moment at which a GPU has made all that the training has told it to; None on the CPU."""
-    if device.type != "cuda":
-        return None
-    event = torch.cuda.Event()
-    event.record(torch.cuda.current_stream(device))
-    return event
-
-
-@contextmanager
-def _after(ready: torch.cuda.Event | None, device: torch.device) -> Iterator[None]:
-    """Let this thread's work on a GPU come after what `ready` marks, and be done when the block ends: only
-    then may the memory that it has read be used again by the training's stream."""
-    if ready is None:
-        yield
-        return
-    with torch.cuda.device(device):
-        torch.cuda.current_stream().wait_event(ready)
-        try:
-            yield
-        finally:
-            torch.cuda.current_stream().synchronize()
+    def _tell(self, step: int, seen: tuple[State, dict[str, Trace]] | None, reading: Reading | None) -> None:
+        # On a GPU this thread's work queues behind the training's, on the same stream.
+        if seen is not None:
+            for observer in self._first:
+                observer.after(step, *seen)
+        self._recorder.write(step, reading)
+        if seen is not None:
+            for observer in self._then:
+                observer.after(step, *seen)

@@ -63,7 +63,7 @@ class Page:
         self._area(box)[:] = _colours()[smooth.astype(np.uint8)]
 
     def points(self, box: Box, x: Array, colour: str, radius: float) -> None:
-        """A disc with a thin white edge at each point [N, 2]; radius in pixels."""
+        """A disc at each point [N, 2], and a thin white edge around those that overlap; radius in pixels."""
         outer = radius + 0.25
         with np.errstate(over="ignore", invalid="ignore"):
             across, down = box.columns(x[:, 0]).astype(np.float32), box.rows(x[:, 1]).astype(np.float32)
@@ -77,9 +77,9 @@ class Page:
         near &= (columns >= 0) & (columns < box.width) & (rows >= 0) & (rows < box.height)
         number, row, column = np.nonzero(near)
         flat = rows[number, row, 0] * box.width + columns[number, 0, column]
-        last = np.full(box.width * box.height, -1)
-        np.maximum.at(last, flat, number)  # a later point lies over an earlier one
-        on_top = last[flat] == number
+        nearest = np.full(box.width * box.height, np.inf, squared.dtype)
+        np.minimum.at(nearest, flat, squared[near])
+        on_top = squared[near] == nearest[flat]
         distance = np.sqrt(squared[near][on_top])
         area, at = self._area(box), np.divmod(flat[on_top], box.width)
         below = area[at]

@@ -26,6 +26,7 @@ STUDY = ["study.seeds=2", "study.steps_ahead=[0,1]", "study.measure_every=2", "s
 def test_a_study_leaves_its_table_and_goes_on_where_it_was(tmp_path: Path, gan_train: Command) -> None:
     folder = tmp_path / "study"
     assert gan_train(*TINY, *STUDY, f"hydra.run.dir={folder}").code == 0
+    assert (folder / ".done").is_file()
     table = (folder / "table.md").read_text()
     json.loads((folder / "results.json").read_text())
     assert (folder / "unrolled.png").is_file()

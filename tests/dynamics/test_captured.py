@@ -34,7 +34,7 @@ class Again:
 class Wrong(Again):
     def replay(self) -> None:
         super().replay()
-        self.result[0] += 1
+        self.result[-1] += 1
 
 
 class Impossible(Again):

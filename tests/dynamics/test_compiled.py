@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch.utils._pytree import tree_leaves
@@ -24,12 +26,12 @@ CASES = {
 }
 
 
-def trained(overrides: list[str]) -> State:
+def trained(overrides: list[str], rounds: int = 3) -> State:
     made = built(*overrides, "model.width=8", "batch_size=8", "device=cpu")
     game, streams = made.learner, Streams(0, torch.device("cpu"))
     state = game.init(0)
     with Feed(made.dataset, 8, streams, torch.device("cpu")) as feed:
-        for step in range(3):
+        for step in range(rounds):
             state, _ = game.play(state, game.draw(step, feed, streams))
     return state
 
@@ -41,6 +43,14 @@ def test_compiling_changes_nothing_but_rounding(case: str) -> None:
     eager, compiled = trained(overrides), trained([*overrides, "runtime.compile=on"])
     for x, y in zip(tree_leaves(eager), tree_leaves(compiled), strict=True):
         torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-9)
+
+
+def test_any_number_of_games_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The compiler refuses the ninth version of one function.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    for number in range(10):
+        line = ["data=ring", "model=mlp", f"optimizer.critic.lr={1e-4 * (1 + number)}"]
+        trained([*line, "runtime.compile=on"], rounds=1)
 
 
 def test_games_of_one_shape_keep_their_own_compiled_moves() -> None:

@@ -150,3 +150,52 @@ def test_the_same_command_again_goes_on_together(tmp_path: Path) -> None:
         assert all(torch.equal(tensor, there[name]) for name, tensor in here.items())
     assert summary(tmp_path / "all/1")["step"] == last
     assert (tmp_path / "all/0/.hydra/resume-1/config.yaml").is_file()
+
+
+BROKEN = """
+import sys
+from gan_cli.launchers import ensemble_training
+from gan_cli.cli.train import main
+
+def broken(*_):
+    raise RuntimeError("planted")
+
+ensemble_training._Watched.__init__ = broken
+sys.exit(main())
+"""
+
+
+def test_jobs_whose_training_never_began_are_told_as_failed(tmp_path: Path) -> None:
+    words = [*SIDE_BY_SIDE, *TINY, "steps=2", "seed=0,1,2", "hydra.sweep.dir=all"]
+    ended = subprocess.run(
+        [sys.executable, "-c", BROKEN, *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    told = [line for line in ended.stderr.splitlines() if line.startswith("gan-train: job ")]
+    assert [line.split(":")[1] for line in told] == [" job 0", " job 1", " job 2"]
+    assert all("planted" in line for line in told)
+    assert ended.stderr.splitlines()[-1] == "gan-train: failed in the sweep: job 0, 1, 2; see above"
+
+
+def test_jobs_go_on_where_nobody_reads_what_they_print(tmp_path: Path) -> None:
+    words = [*SIDE_BY_SIDE, *TINY, "steps=2,4", "hydra.sweep.dir=all"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "gan_cli", *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+            check=False,
+            stdout=writing,
+            stderr=subprocess.DEVNULL,
+        )
+    finally:
+        os.close(writing)
+    found = [summary(tmp_path / "all" / str(job)) for job in range(2)]
+    assert [(one["outcome"], one["step"]) for one in found] == [("done", 2), ("done", 4)]

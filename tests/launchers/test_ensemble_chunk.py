@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from gan_cli.launchers.ensemble_chunk import Chunk, Member
 from gan_cli.launchers.ensemble_feeds import Feeds
 from gan_cli.launchers.ensemble_groups import alone, key
 from gan_cli.launchers.ensemble_training import Training
+from gan_cli.observers.logfile import LOGGER
 from gan_cli.observers.metrics_log import WALL_CLOCK, read
 from gan_cli.run import run
 from gan_cli.streams import Streams
@@ -171,6 +173,28 @@ def test_each_log_is_its_runs_own(tmp_path: Path) -> None:
     assert [log.count("WARNING") > 0 for log in logs] == [False, True]
     assert [log.count("INFO    step ") for log in logs] == [3, 3]
     assert all(log.count("done after step 9") == 1 for log in logs)
+
+
+def test_pruning_is_each_runs_own(tmp_path: Path) -> None:
+    """One falls behind, with one asking fails: neither is told to the others, nor ends them."""
+
+    def behind() -> bool:
+        LOGGER.warning("pruned: planted")
+        return True
+
+    def torn() -> bool:
+        raise OSError("torn curve")
+
+    rules: list[Callable[[], bool]] = [behind, torn, lambda: False]
+    experiment = built(*TINY, "steps=9")
+    members = [Member(job, experiment, tmp_path / str(job), pruned=rule) for job, rule in enumerate(rules)]
+    for member in members:
+        member.folder.mkdir()
+    Training(Chunk(members, 3, None), lambda _: None).run(lambda: False)
+    assert [member.outcome for member in members] == ["stopped", "failed", "done"]
+    assert [str(member.failure or "") for member in members] == ["", "torn curve", ""]
+    logs = [(member.folder / "train.log").read_text() for member in members]
+    assert [log.count("pruned: planted") for log in logs] == [1, 0, 0]
 
 
 @pytest.mark.slow

@@ -162,6 +162,18 @@ def test_runs_share_a_thread_and_no_failure(tmp_path: Path) -> None:
     assert len(names) == 1
 
 
+def test_an_interrupt_leaves_undone_what_has_not_begun(tmp_path: Path) -> None:
+    run, slow = make_run(tmp_path), Slow()
+    observer = watched([slow])
+    state = advance(run, begin(run)[1], [observer], 20)  # two jobs: one has begun, one waits
+    threading.Timer(0.3, slow.let_go.set).start()
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        observer.finish(20, state, "failed")
+    assert slow.told == [10]
+
+
 def test_what_the_training_is_surrounded_by_surrounds_its_observers() -> None:
     place: ContextVar[str] = ContextVar("place", default="nowhere")
     writer, found = Writer(), []

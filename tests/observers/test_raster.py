@@ -32,6 +32,14 @@ def test_a_point_is_a_disc_about_its_place() -> None:
     assert (ink * rows).sum() / ink.sum() == pytest.approx(24, abs=0.02)
 
 
+def test_each_point_of_a_crowd_is_seen() -> None:
+    page, x = Page(150, 150), np.random.default_rng(0).uniform((0.1, -0.8), (0.9, 0.8), (60, 2))
+    page.points(BOX, x, "black", 3.0)
+    seen = pixels(page)
+    rows, columns = BOX.rows(x[:, 1]).astype(int), BOX.columns(x[:, 0]).astype(int)
+    assert (seen[rows, columns].max(-1) < 80).all()
+
+
 def test_later_points_lie_over_earlier_ones_and_far_ones_nowhere() -> None:
     page = Page(150, 150)
     page.points(BOX, np.array([[0.505, 0.0], [math.nan, 0], [1e30, 0], [-5, 0], [0.5, math.inf]]), "red", 6)
