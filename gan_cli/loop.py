@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gan_cli.learner import Learner, Source
-from gan_cli.observers.base import Observer, Outcome, Run
+from gan_cli.observers.base import Observer, Outcome, Run, finish
 from gan_cli.types import State
 
 
@@ -40,14 +40,3 @@ def train(
     if errors := finish(observers, step, state, outcome):
         raise errors[0]
     return state, outcome
-
-
-def finish(observers: Sequence[Observer], step: int, state: State, outcome: Outcome) -> list[Exception]:
-    """Tell all observers of the end; the errors of those that fail, which keep no other from its own."""
-    errors = []
-    for observer in observers:
-        try:
-            observer.finish(step, state, outcome)
-        except Exception as error:  # noqa: BLE001 - the caller raises the first
-            errors.append(error)
-    return errors

@@ -18,8 +18,7 @@ from gan_cli.ensemble import unstack
 from gan_cli.launchers.ensemble_bar import Bar
 from gan_cli.launchers.ensemble_chunk import Chunk, Member, Played
 from gan_cli.launchers.ensemble_voices import kept_open, listening, speaking
-from gan_cli.loop import finish
-from gan_cli.observers.base import Observer, Outcome, Run
+from gan_cli.observers.base import Observer, Outcome, Run, finish
 from gan_cli.observers.defaults import default_observers
 from gan_cli.run import described
 
@@ -46,13 +45,7 @@ class _Watched:
         self.member, self.told = member, member.start
         settings = member.experiment.settings
         self.stops = settings.watchdog != "off"
-        every = (
-            settings.log_every,
-            settings.sample_every,
-            settings.checkpoint_every,
-            settings.evaluate_every,
-        )
-        self.schedule = Schedule(every, member.experiment.steps)
+        self.schedule = Schedule(settings.intervals, member.experiment.steps)
         self.run: Run = described(member.experiment, member.folder, chunk.data, member.start, member.notes)
         self.observers: Sequence[Observer] = default_observers(self.run, alone=False)
 

@@ -17,7 +17,7 @@ from contextvars import copy_context
 from functools import cache
 from typing import Any
 
-from gan_cli.observers.base import Observer, Outcome, Run
+from gan_cli.observers.base import Observer, Outcome, Run, finish
 from gan_cli.observers.recorder import Reading, Recorder
 from gan_cli.types import State, Trace
 
@@ -125,11 +125,7 @@ class Background(Observer):
         except KeyboardInterrupt:
             self._writer.abandon()
             raise
-        for observer in (*self._first, self._recorder, *self._then):
-            try:
-                observer.finish(step, state, outcome)
-            except Exception as error:  # noqa: BLE001
-                errors.append(error)
+        errors += finish((*self._first, self._recorder, *self._then), step, state, outcome)
         if errors:
             raise errors[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,11 @@ class Settings:
     keep_checkpoints: int = 3
     keep_best: str | None = None
     watchdog: Literal["warn", "stop", "off"] = "stop"
+
+    @property
+    def intervals(self) -> tuple[int, ...]:
+        """All of the above that say how often."""
+        return (self.log_every, self.sample_every, self.checkpoint_every, self.evaluate_every)
 
 
 @dataclass(frozen=True)
@@ -96,3 +101,14 @@ class Observer:
 
     def finish(self, step: int, state: State, outcome: Outcome) -> None:
         """When the run ends, however it does; `step` is the last that ended, `state` the state after it."""
+
+
+def finish(observers: Sequence[Observer], step: int, state: State, outcome: Outcome) -> list[Exception]:
+    """Tell all observers of the end; the errors of those that fail, which keep no other from its own."""
+    errors = []
+    for observer in observers:
+        try:
+            observer.finish(step, state, outcome)
+        except Exception as error:  # noqa: BLE001 - the caller raises the first
+            errors.append(error)
+    return errors

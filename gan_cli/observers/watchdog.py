@@ -60,12 +60,7 @@ class Watchdog(Observer):
         self._off = settings.watchdog == "off"
         self._most = self._rounds
         # A check comes before anything else that is due, so that nothing bad is ever written.
-        self._due = (
-            settings.log_every,
-            settings.sample_every,
-            settings.checkpoint_every,
-            settings.evaluate_every,
-        )
+        self._due = settings.intervals
 
     def before(self, step: int, state: State, batches: Round) -> None:
         if self._off:
