@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig
 
-from gan_cli.cli import output, resume, search
+from gan_cli.cli import search
 from gan_cli.cli.compose import plain
 from gan_cli.cli.standing import standing
-from gan_cli.errors import InputError
+from gan_cli.launchers import jobs
 from gan_cli.schema import check
 
 _COMPILED_FROM = 2000
@@ -53,12 +53,7 @@ def composed(sweep: Sweep, lines: Sequence[str], number: int) -> Job:
 
     Raises InputError where its folder holds another run.
     """
-    config = sweep.context.config_loader.load_sweep_config(sweep.config, list(lines))
-    with open_dict(config):
-        config.hydra.job.id = config.hydra.job.num = number
-    folder = output.folder_of(config, number)
-    if folder is None:
-        raise InputError(f"job {number}: hydra.sweep.subdir gives it no folder")
+    config, folder = jobs.composed(sweep.context, sweep.config, lines, number)
     if "resume" not in config:  # another command's
         return Job(number, config, {}, folder.absolute(), goes_on=False)
     checked = check(plain(config))
@@ -68,7 +63,5 @@ def composed(sweep: Sweep, lines: Sequence[str], number: int) -> Job:
         value = search.reached(folder, checked)
         job.result = JobReturn(overrides=list(lines), status=JobStatus.COMPLETED, _return_value=value)
     elif job.goes_on:
-        with read_write(config.hydra), open_dict(config):
-            config.resume = str(job.folder)
-            config.hydra.output_subdir = resume.find(str(job.folder)).next_settings()
+        jobs.go_on(config, job.folder)
     return job

@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig
 
-from gan_cli.cli import output, resume, search, standing
+from gan_cli.cli import search, standing
 from gan_cli.cli.compose import plain
 from gan_cli.cli.output import shown
 from gan_cli.errors import InputError, RunError
+from gan_cli.launchers import jobs
 from gan_cli.launchers.pool_worker import CONSOLE, Order
 from gan_cli.schema import check
 
@@ -97,9 +98,7 @@ class Job:
         """What a worker is to do for it now: the job, or the rest of it."""
         config, self.resumed = self.config.copy(), self.standing() == "partial"
         if self.resumed:
-            with read_write(config.hydra), open_dict(config):
-                config.resume = str(self.folder)
-                config.hydra.output_subdir = resume.find(str(self.folder)).next_settings()
+            jobs.go_on(config, self.folder)
         task = (sweep.task.__module__, sweep.task.__qualname__)
         return Order(self.number, task, pickle.dumps((config, sweep.context)), self.folder)
 
@@ -136,12 +135,7 @@ class _Return(JobReturn):
 
 def compose(sweep: Sweep, overrides: Sequence[str], number: int) -> Job:
     """One job of a sweep, as Hydra's basic launcher composes it. Raises InputError."""
-    config = sweep.context.config_loader.load_sweep_config(sweep.config, list(overrides))
-    with open_dict(config):
-        config.hydra.job.id = config.hydra.job.num = number
-    folder = output.folder_of(config, number)
-    if folder is None:
-        raise InputError(f"job {number}: hydra.sweep.subdir gives it no folder")
+    config, folder = jobs.composed(sweep.context, sweep.config, overrides, number)
     job = Job(number, list(overrides), folder, config)
     if job.standing() == "finished":
         job.ended(search.reached(folder, check(plain(config))))
