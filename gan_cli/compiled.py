@@ -12,23 +12,22 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
-from gan_cli import dynamics
 from gan_cli.calculus import Eager, Objective, functional
-from gan_cli.game import Game
+from gan_cli.learner import Learner
 from gan_cli.types import Params, Play, Round, State, Trace, Tree
 
 Leaves = Sequence[Tensor]
 Move = Callable[[Tree, Tree], Tree]
 
 
-def compiled(game: Game) -> Play:
+def compiled(learner: Learner) -> Play:
     """Whole rounds as one graph, after a first one that compiles for tens of seconds; equal to rounding.
 
-    The game's calculus must be `functional`: a compiled graph cannot be differentiated twice from outside.
+    The learner's calculus must be `functional`: a compiled graph cannot be differentiated twice from outside.
     """
 
     def play(state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
-        return dynamics.play(game, state, batches)
+        return learner.round(state, batches)
 
     fused: Play = torch.compile(_own(play), fullgraph=True, dynamic=False)
     return fused

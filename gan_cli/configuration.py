@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 import traceback
 import types
 import typing
@@ -24,10 +25,18 @@ RESERVED = (TARGET, "_partial_", "_args_", "_convert_", "_recursive_")
 FILLED: dict[str, tuple[str, ...]] = {
     "model.generator": ("latent", "shape", "pixel_range"),
     "model.critic": ("shape",),
+    "model.density": ("shape",),
     "critic": ("shape",),
     "trick": ("loss",),
-    "metric": ("loss", "critic", "dataset"),
+    "metric": ("loss", "critic", "density", "dataset"),
 }
+OFFERED: dict[str, tuple[str, ...]] = {
+    "model.critic": ("classes", "condition"),
+    "model.density": ("classes",),
+}
+"""What the run fills in, too, where the target takes it: it alone can be told of classes."""
+_LEVEL = re.compile(r"^model\.(residual|levels\.[^.]+)\.(?=generator$|critic$)")
+"""A network of one level of a pyramid is filled in as one of a game."""
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -63,7 +72,7 @@ def _node(node: Mapping[str, Any], at: str) -> dict[str, Any]:
     for name, value in node.items():
         if name in RESERVED:
             continue
-        if name in filled(at):
+        if name in (*filled(at), *OFFERED.get(at, ())):
             raise InputError(f"{at}.{name} is filled in by the run itself: leave it out")
         if name not in named and not open_ended:
             raise InputError(f"there is no {at}.{name}: {short} takes no '{name}'{nearest(name, named)}")
@@ -73,7 +82,7 @@ def _node(node: Mapping[str, Any], at: str) -> dict[str, Any]:
         if name not in named:
             raise InputError(f"{at}: {short} takes no '{name}', which the run fills in: add that argument")
     if not node.get("_partial_") and "_args_" not in node:
-        _refuse_missing(named, {*checked, *filled(at)}, at, short)
+        _refuse_missing(named, {*checked, *filled(at), *OFFERED.get(at, ())}, at, short)
     return checked
 
 
@@ -108,6 +117,7 @@ def _fits(made: type, wanted: Any) -> bool:
 
 def filled(at: str) -> tuple[str, ...]:
     """The arguments that the run fills in for the target at this place of the config."""
+    at = _LEVEL.sub("model.", at)
     group, _, rest = at.partition(".")
     return FILLED[group] if group in LISTS and rest and "." not in rest else FILLED.get(at, ())
 

@@ -15,7 +15,7 @@ from gan_cli.calculus import norm
 from gan_cli.checks import nonnegative
 from gan_cli.objectives import Examples, Side, at, of_critic, of_generator
 from gan_cli.transforms.base import apply
-from gan_cli.types import Batch, Buffers, Params, Player, Round, State, Trace
+from gan_cli.types import Batch, Buffers, GameRound, GameState, Params, Player, Trace
 
 if TYPE_CHECKING:
     from gan_cli.game import Game
@@ -43,7 +43,7 @@ class Unrolled:
 class Order(Protocol):
     """The order of a round's last moves, one of each player's."""
 
-    def play(self, game: Game, state: State, batches: Round) -> tuple[State, Traces]:
+    def play(self, game: Game, state: GameState, batches: GameRound) -> tuple[GameState, Traces]:
         """Both moves, with the round's last critic batch."""
         ...
 
@@ -52,7 +52,7 @@ class Order(Protocol):
 class Alternating:
     """The critic moves, then the generator against the moved critic (Goodfellow et al. 2014, algorithm 1)."""
 
-    def play(self, game: Game, state: State, batches: Round) -> tuple[State, Traces]:
+    def play(self, game: Game, state: GameState, batches: GameRound) -> tuple[GameState, Traces]:
         return _both(game, state, state, batches, meets_moved=True)
 
 
@@ -60,7 +60,7 @@ class Alternating:
 class Simultaneous:
     """Both players move at once, each against the other as it was before (Nagarajan & Kolter 2017)."""
 
-    def play(self, game: Game, state: State, batches: Round) -> tuple[State, Traces]:
+    def play(self, game: Game, state: GameState, batches: GameRound) -> tuple[GameState, Traces]:
         return _both(game, state, state, batches, meets_moved=False)
 
 
@@ -74,21 +74,21 @@ class Extragradient:
     al. 2020); buffers and terms remember the second alone.
     """
 
-    def play(self, game: Game, state: State, batches: Round) -> tuple[State, Traces]:
+    def play(self, game: Game, state: GameState, batches: GameRound) -> tuple[GameState, Traces]:
         ahead, _ = _both(game, state, state, batches, meets_moved=False)
-        there = State(_at(state.generator, ahead.generator), _at(state.critic, ahead.critic), state.step)
+        there = GameState(_at(state.generator, ahead.generator), _at(state.critic, ahead.critic), state.step)
         return _both(game, there, state, batches, meets_moved=False)
 
 
 @torch.no_grad()
-def play(game: Game, state: State, batches: Round) -> tuple[State, Traces]:
+def play(game: Game, state: GameState, batches: GameRound) -> tuple[GameState, Traces]:
     """One round: a critic's move for each critic batch, one of the generator's; pure, without host sync."""
     critic = critic_moves(game, state, batches.critic[:-1])
-    return game.order.play(game, State(state.generator, critic, state.step), batches)
+    return game.order.play(game, GameState(state.generator, critic, state.step), batches)
 
 
 @torch.no_grad()
-def critic_moves(game: Game, state: State, batches: Sequence[Batch]) -> Player:
+def critic_moves(game: Game, state: GameState, batches: Sequence[Batch]) -> Player:
     """The critic after a move for each batch, against a generator that stands still."""
     critic = state.critic
     for batch in batches:
@@ -133,8 +133,8 @@ def advance(
 
 
 def _both(
-    game: Game, state: State, base: State, batches: Round, meets_moved: bool
-) -> tuple[State, dict[str, Trace]]:
+    game: Game, state: GameState, base: GameState, batches: GameRound, meets_moved: bool
+) -> tuple[GameState, dict[str, Trace]]:
     """Both players' moves from `base` by their gradients at `state`."""
     last, own = batches.critic[-1], batches.generator
     real = game.prepared(last)  # once: the generator's batch has the same real examples
@@ -158,7 +158,7 @@ def _both(
     generator, trace = advance(
         game.generator, state.generator, gradients, buffers, trace, base.generator.params
     )
-    return State(generator, critic, state.step + 1), {"critic": critics, "generator": trace}
+    return GameState(generator, critic, state.step + 1), {"critic": critics, "generator": trace}
 
 
 def _ahead(game: Game, rival: Player, generator: Player, seen: Examples, batch: Batch) -> Player:

@@ -1,20 +1,17 @@
-"""Many runs of one game in one process: a round over states and batches with a leading axis of runs."""
+"""Many runs of one learner in one process: a round over states and batches with a leading axis of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
-from gan_cli import dynamics
 from gan_cli.calculus import functional
-from gan_cli.game import Game
-from gan_cli.learner import Source
+from gan_cli.learner import Learner, Source
 from gan_cli.lifting import rebuilt
 from gan_cli.streams import Streams
 from gan_cli.types import Round, State, Trace, Tree
@@ -38,7 +35,10 @@ def unstack(tree: Tree, run: int) -> Tree:
     return _inner(tree, lambda inner: unstack(inner, run)) if not isinstance(tree, Tensor) else tree[run]
 
 
-class Ensemble:
+L = TypeVar("L", bound=Learner)
+
+
+class Ensemble(Generic[L]):
     """S runs of one game, each with the data, the numbers and, where given, the floats that it has alone.
 
     floats: [S, H] float64, the values of `lifted(game)` for each run; without them all have the game's own.
@@ -50,12 +50,12 @@ class Ensemble:
 
     def __init__(
         self,
-        game: Game,
+        game: L,
         compiled: bool = False,
         floats: Tensor | None = None,
         graphs: Graphs | None = None,
     ):
-        self.game = replace(game, calculus=functional)
+        self.game: L = game.under(functional)
         self._floats = floats
         self._compiled = compiled
         self._graphs: Graphs = {} if graphs is None else graphs
@@ -94,8 +94,8 @@ class Ensemble:
         return samples
 
     def _one(self, state: State, batches: Round, *floats: Tensor) -> tuple[State, dict[str, Trace]]:
-        game = rebuilt(self.game, floats[0].unbind()) if floats else self.game
-        return dynamics.play(game, state, batches)
+        game: L = rebuilt(self.game, floats[0].unbind()) if floats else self.game
+        return game.round(state, batches)
 
 
 class _Graph:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
 
+from gan_cli.calculus import Calculus
+from gan_cli.network import Network
 from gan_cli.streams import Streams
-from gan_cli.types import Round, State, Trace
+from gan_cli.types import Play, Round, Sheet, State, Trace
 
 
 class Source(Protocol):
@@ -16,6 +19,10 @@ class Source(Protocol):
 
     def batch(self, number: int, /) -> Tensor:
         """Batch `number`, [B, …]: a pure function of the seed and the number."""
+        ...
+
+    def labels(self, number: int, /) -> Tensor:
+        """Its labels, int64 [B]. Raises InputError where the data have none."""
         ...
 
 
@@ -26,23 +33,87 @@ class Critique(NamedTuple):
     is_log_ratio: bool
 
 
+Likelihood = Callable[[Tensor], Tensor]
+"""ln p(x) in nats of prepared examples: [B, …] -> [B]."""
+
+
 class Learner(Protocol):
     """All that the loop and the observers know of what they train: `Game` is one.
 
-    `play` and `measure` are pure and never make the host wait; samples are made in evaluation mode.
+    `round`, `play` and `measure` are pure and never make the host wait; samples are made in evaluation mode.
     """
+
+    @property
+    def batch_size(self) -> int:
+        """Examples in each batch."""
+        ...
+
+    @property
+    def batches_a_round(self) -> int:
+        """How many batches of data a round takes."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of parameters, latents and examples."""
+        ...
+
+    @property
+    def calculus(self) -> Calculus:
+        """How its rounds differentiate."""
+        ...
+
+    @property
+    def networks(self) -> Sequence[Network]:
+        """The players' networks."""
+        ...
+
+    @property
+    def moves(self) -> int:
+        """How many moves a round takes, those ahead among them."""
+        ...
 
     @property
     def latent_kind(self) -> Literal["normal", "uniform"]:
         """The prior's kind: how to walk between two latents."""
         ...
 
+    @property
+    def condition(self) -> int:
+        """How many of a latent's entries, the last, say what an example is to be, such as its class."""
+        ...
+
+    @property
+    def smooth(self) -> bool:
+        """Whether `sample` is differentiable in the latent."""
+        ...
+
+    def init(self, seed: int, device: torch.device | str = "cpu", /) -> State:
+        """The state before the first round, a function of the seed."""
+        ...
+
     def draw(self, step: int, feed: Source, streams: Streams, /) -> Round:
         """All data and randomness of round `step`, a pure function of it."""
         ...
 
+    def round(self, state: State, batches: Round, /) -> tuple[State, dict[str, Trace]]:
+        """One round, operation by operation: the state after it, and what each player leaves behind."""
+        ...
+
     def play(self, state: State, batches: Round, /) -> tuple[State, dict[str, Trace]]:
-        """One round: the state after it, and what each player leaves behind."""
+        """The same as it is driven: as it stands, compiled, or captured."""
+        ...
+
+    def beginnings(self, batches: Round, /) -> Sequence[Round]:
+        """Rounds that end after the first move, the second, …, the whole one last."""
+        ...
+
+    def under(self, calculus: Calculus, /) -> Self:
+        """The same learner, with another way to differentiate."""
+        ...
+
+    def driven(self, driver: Callable[[Any], Play], /) -> Self:
+        """The same learner, whose rounds are played by what the driver makes of it."""
         ...
 
     def measure(self, traces: dict[str, Trace], /) -> dict[str, Tensor]:
@@ -54,9 +125,17 @@ class Learner(Protocol):
         ...
 
     def sample(self, state: State, latent: Tensor, /) -> Tensor:
-        """Examples in the data's range, [B, …]; differentiable in the latent."""
+        """Examples in the data's range, [B, …]; differentiable in the latent where the learner is smooth."""
         ...
 
     def critique(self, state: State, x: Tensor, /) -> Critique | None:
         """What the critic says of prepared examples x, [B, …]; None where there is no critic."""
+        ...
+
+    def likelihood(self, state: State, generator: torch.Generator, samples: int, /) -> Likelihood | None:
+        """The model's ln p by `samples` samples where it is no closed form; None where there is none."""
+        ...
+
+    def exhibits(self, state: State, x: Tensor, generator: torch.Generator, /) -> Mapping[str, Sheet]:
+        """Pictures of its own beside samples, by name, with prepared real images x, [B, C, H, W]."""
         ...

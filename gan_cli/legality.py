@@ -8,7 +8,9 @@ from gan_cli.dynamics import Extragradient
 from gan_cli.errors import InputError
 from gan_cli.game import Game
 from gan_cli.terms.feature_matching import FeatureMatching
+from gan_cli.transforms.base import placed
 from gan_cli.transforms.optimistic import Optimistic
+from gan_cli.tricks import Tricks
 
 
 def check(game: Game) -> None:
@@ -16,6 +18,16 @@ def check(game: Game) -> None:
     for rule in RULES:
         for reason in rule(game):
             raise InputError(reason)
+
+
+def check_alone(name: str, trick: Tricks) -> None:
+    """Raise InputError for a trick that a model of one player has no use for."""
+    terms = [t for t in trick.terms if t.side == "generator" and getattr(t, "of_parameters", False)]
+    transforms = [t for t in trick.transforms if "generator" in placed(t).sides]
+    if not terms and not transforms:
+        raise InputError(
+            f"trick={name}: it is for games of two players, and this model has one; leave it out"
+        )
 
 
 def _no_draws_of_its_own(game: Game) -> Iterator[str]:
@@ -88,6 +100,11 @@ def _layers_that_are_there(game: Game) -> Iterator[str]:
             yield f"trick.feature_matching.layer={term.layer}: this critic has {depth} such layers; {fix}"
 
 
+def _conditions(game: Game) -> Iterator[str]:
+    if game.condition and game.packing > 1:
+        yield "trick=packing: a pack of examples has no one class; leave it out or use model.condition=null"
+
+
 RULES: tuple[Callable[[Game], Iterator[str]], ...] = (
     _no_draws_of_its_own,
     _whole_packs,
@@ -97,4 +114,5 @@ RULES: tuple[Callable[[Game], Iterator[str]], ...] = (
     _consensus_of_the_game_played,
     _consensus_of_losses,
     _layers_that_are_there,
+    _conditions,
 )

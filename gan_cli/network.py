@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from gan_cli.types import Buffers, Params
 
@@ -16,7 +17,7 @@ _WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 class Network:
-    """(params, buffers, x) -> (y, new buffers), for any module that the factory makes.
+    """(params, buffers, *inputs) -> (y, new buffers), for any module that the factory makes.
 
     Two copies of the module, one in training and one in evaluation mode, serve as skeletons: a call lends
     them the tensors it was given, and takes them back. torch.func.functional_call does the same, slower
@@ -52,26 +53,35 @@ class Network:
         return Network(lambda: change(self._factory()), self._dtype, self._autocast, self._channels_last)
 
     def __call__(
-        self, params: Params, buffers: Buffers, x: Tensor, training: bool = True
-    ) -> tuple[Tensor, Buffers]:
-        """The module's output and its buffers after the call; nothing given is changed."""
+        self,
+        params: Params,
+        buffers: Buffers,
+        *inputs: Any,
+        training: bool = True,
+        method: str = "__call__",
+    ) -> tuple[Any, Buffers]:
+        """What the module, or one of its methods, gives, and its buffers after; nothing given is changed."""
         skeleton = self._modes[training]
         if self._autocast is None:
-            return skeleton(params, buffers, x)
-        with torch.autocast(x.device.type, dtype=self._autocast):
-            y, after = skeleton(params, buffers, x)
-        return y.to(self._dtype), after
+            return skeleton(params, buffers, *inputs, method=method)
+        device = next(iter(params.values())).device.type
+        with torch.autocast(device, dtype=self._autocast):
+            y, after = skeleton(params, buffers, *inputs, method=method)
+        return tree_map_only(Tensor, self._widened, y), after
 
-    def features(self, params: Params, buffers: Buffers, x: Tensor, layer: int = -1) -> Tensor:
+    def _widened(self, y: Tensor) -> Tensor:
+        return y.to(self._dtype) if y.dtype == self._autocast else y
+
+    def features(self, params: Params, buffers: Buffers, *inputs: Tensor, layer: int = -1) -> Tensor:
         """What the layer with weights of that number reads in training mode: -1 is the last, 0 the first.
 
         Layers with weights are linear maps and convolutions, in the order in which the module lists them.
         Raises IndexError for a number that none has.
         """
         if self._autocast is None:
-            return self._reader.read(params, buffers, x, layer)
-        with torch.autocast(x.device.type, dtype=self._autocast):
-            found = self._reader.read(params, buffers, x, layer)
+            return self._reader.read(params, buffers, inputs, layer)
+        with torch.autocast(inputs[0].device.type, dtype=self._autocast):
+            found = self._reader.read(params, buffers, inputs, layer)
         return found.to(self._dtype)
 
     @property
@@ -140,13 +150,15 @@ class _Skeleton:
         self._buffers = _slots(module, "_buffers", dict(module.named_buffers()))
         self._own = [slot[key] for slot, key, _ in self._params + self._buffers]
 
-    def __call__(self, params: Params, buffers: Buffers, x: Tensor) -> tuple[Tensor, Buffers]:
+    def __call__(
+        self, params: Params, buffers: Buffers, *inputs: Any, method: str = "__call__"
+    ) -> tuple[Any, Buffers]:
         try:
             for slot, key, name in self._params:
                 slot[key] = params[name]
             for slot, key, name in self._buffers:  # clones: BatchNorm updates its statistics in place
                 slot[key] = buffers[name].clone()
-            y = self._module(x)
+            y = getattr(self._module, method)(*inputs)
             return y, {name: slot[key].detach() for slot, key, name in self._buffers}
         finally:
             for (slot, key, _), own in zip(self._params + self._buffers, self._own, strict=True):
@@ -166,9 +178,9 @@ class _Reader(_Skeleton):
         for number, layer in enumerate(self.weighted):
             layer.register_forward_pre_hook(partial(self._note, number))
 
-    def read(self, params: Params, buffers: Buffers, x: Tensor, layer: int) -> Tensor:
+    def read(self, params: Params, buffers: Buffers, inputs: Sequence[Tensor], layer: int) -> Tensor:
         number = range(len(self.weighted))[layer]
-        self(params, buffers, x)
+        self(params, buffers, *inputs)
         found = self._found[number]
         self._found.clear()
         return found

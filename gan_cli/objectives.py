@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.network import Network
-from gan_cli.terms.base import Scene, Term
+from gan_cli.terms.base import Averaging, Scene, Term
 from gan_cli.transforms.base import Transform
 from gan_cli.types import Batch, Buffers, Noise, Params, Player, Rest, Score, Trace
 
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
 
 
 class Examples(NamedTuple):
-    """One move's real and generated examples as the critic sees them, and the step: [B, …], [B, …], []."""
+    """One move's real and generated examples as the critic sees them, and the step: [B, …], [B, …], [].
+
+    condition: what both players are told of each row, such as its class, [B, K], alone in a tuple that is
+    empty in a game without.
+    """
 
     real: Tensor
     fake: Tensor
     step: Tensor
+    condition: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,35 @@ class Side:
     plays_for_loss: bool = True
 
 
+def started(name: str, side: Side, seed: int, device: torch.device | str) -> Player:
+    """The player of that name before its first move, a function of the seed."""
+    digest = hashlib.blake2b(f"{seed}/init/{name}".encode(), digest_size=4).digest()
+    params, buffers = side.network.init(int.from_bytes(digest, "little"), device)
+    terms = tuple(term.init(params) for term in side.terms)
+    return Player(params, buffers, side.transform.init(params), terms)
+
+
+def drawn_terms(
+    side: Side, step: int, generator: torch.Generator, shape: torch.Size, dtype: torch.dtype
+) -> tuple[Noise, ...]:
+    """What the player's terms draw for round `step`, which is number step + 1; Rest from those it is no
+    multiple for."""
+    due = [(step + 1) % term.every == 0 for term in side.terms]
+    return tuple(
+        term.draw(generator, shape, dtype) if now else Rest()
+        for term, now in zip(side.terms, due, strict=True)
+    )
+
+
+def averaged(side: Side, player: Player) -> Params:
+    """The parameters to sample with: the average that one of the player's terms keeps, or its own."""
+    params = player.params
+    for term, memory in zip(side.terms, player.terms, strict=True):
+        if isinstance(term, Averaging):
+            params = term.average(memory)
+    return params
+
+
 def at(player: Player, params: Params) -> Player:
     """The same player with other parameters."""
     return Player(params, player.buffers, player.memory, player.terms)
@@ -52,8 +87,8 @@ def of_critic(
     Real and generated examples pass one after the other, so that each batch has its own statistics.
     """
     network = game.critic.network
-    real, buffers = network(player.params, player.buffers, seen.real)
-    fake, buffers = network(player.params, buffers, seen.fake)
+    real, buffers = network(player.params, player.buffers, seen.real, *seen.condition)
+    fake, buffers = network(player.params, buffers, seen.fake, *seen.condition)
 
     def energy(params: Params) -> Tensor:
         return field_energy(game, generator, at(player, params), seen, batch)
@@ -73,9 +108,9 @@ def of_generator(
     """
     network, loss = game.critic.network, game.loss
     whole = loss.zero_sum and game.unroll > 0
-    fake = network(rival.params, rival.buffers, seen.fake)[0]
+    fake = network(rival.params, rival.buffers, seen.fake, *seen.condition)[0]
     real = (
-        network(rival.params, rival.buffers, seen.real)[0]
+        network(rival.params, rival.buffers, seen.real, *seen.condition)[0]
         if (loss.paired or whole) and game.generator.plays_for_loss
         else fake.new_zeros(0)
     )
@@ -99,9 +134,10 @@ def field_energy(game: Game, generator: Player, critic: Player, seen: Examples, 
     network = game.critic.network
 
     def scores(g: Params, c: Params) -> tuple[Score, Score]:
-        fake, _ = game.generate(at(generator, g), batch.latent)
-        seen_fake = game.through_views(fake, batch.view_fake, seen.step)
-        return network(c, critic.buffers, seen.real)[0], network(c, critic.buffers, seen_fake)[0]
+        made, _ = game.generate(at(generator, g), batch.latent)
+        seen_fake = game.through_views(made, batch.view_fake, seen.step)
+        real, fake = (network(c, critic.buffers, x, *seen.condition)[0] for x in (seen.real, seen_fake))
+        return real, fake
 
     def generators(g: Params) -> tuple[Tensor, tuple[()]]:
         return game.loss.generator(*scores(g, critic.params)).mean(), ()
@@ -132,8 +168,8 @@ def _scene(
         fake=seen.fake,
         real_score=real,
         fake_score=fake,
-        score=lambda x: network(phi, buffers, x)[0],
-        features=lambda x, layer: network.features(phi, buffers, x, layer),
+        score=lambda x: network(phi, buffers, x, *seen.condition)[0],
+        features=lambda x, layer: network.features(phi, buffers, x, *seen.condition, layer=layer),
         energy=energy,
         calculus=game.calculus,
         step=seen.step,
@@ -143,6 +179,15 @@ def _scene(
 def _total(
     parts: dict[str, Tensor], side: Side, scene: Scene, player: Player, drawn: tuple[Noise, ...]
 ) -> tuple[Tensor, Trace]:
+    total, parts = summed(parts, side, scene, player, drawn)
+    # The gradient's norm is known only to whoever takes the gradient of the total.
+    return total, Trace(total, parts, total.new_zeros(()), scene.real_score, scene.fake_score)
+
+
+def summed(
+    parts: dict[str, Tensor], side: Side, scene: Scene, player: Player, drawn: tuple[Noise, ...]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The parts of a player's loss and its terms that act in this move: their sum, and each by name."""
     dtype = scene.fake_score.dtype  # which a weight that is a tensor of an ensemble's may have widened
     parts = {name: value.to(dtype) for name, value in parts.items()}
     summands = list(parts.values())
@@ -153,6 +198,4 @@ def _total(
         if value is not None:
             parts[term.name] = value.to(dtype)
             summands.append(term.every * parts[term.name])
-    total = torch.stack(summands).sum() if len(summands) != 1 else summands[0]
-    # The gradient's norm is known only to whoever takes the gradient of the total.
-    return total, Trace(total, parts, total.new_zeros(()), scene.real_score, scene.fake_score)
+    return torch.stack(summands).sum() if len(summands) != 1 else summands[0], parts

@@ -57,7 +57,7 @@ def described(
     """The experiment in its folder as observers know it: its data loaded, at the start of step `step`."""
     return Run(
         folder=folder,
-        learner=experiment.game,
+        learner=experiment.plain,
         dataset=experiment.dataset,
         data=data,
         streams=Streams(experiment.seed, experiment.device),

@@ -5,10 +5,11 @@ What `auto` decides rests on what was measured: docs/performance.md.
 
 from __future__ import annotations
 
+import logging
+import operator
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -20,7 +21,8 @@ from gan_cli.captured import Captured
 from gan_cli.compiled import CompiledMoves, compiled
 from gan_cli.data.places import user_cache, writable
 from gan_cli.errors import InputError
-from gan_cli.game import Game, plain
+from gan_cli.game import Game
+from gan_cli.learner import Learner
 from gan_cli.parallel.game import shared
 from gan_cli.parallel.ranks import Ranks
 from gan_cli.types import Play
@@ -47,6 +49,8 @@ def prepare(runtime: Mapping[str, Any], device: torch.device) -> None:
     torch.backends.cudnn.benchmark = not exact and device.type == "cuda"
     if exact and device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else matrix products may differ
+    if device.type != "cuda":  # else the compiler warns that a CUDA toolkit finds no GPU
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     if writable(cache := user_cache() / "compiled"):  # else where torch puts it, which a reboot may empty
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
 
@@ -60,41 +64,50 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def learner(game: Game, runtime: Mapping[str, Any], ranks: Ranks, device: torch.device, steps: int) -> Game:
-    """The game as this process plays it: among others, or alone and as fast as the runtime asks."""
-    return shared(game, ranks, runtime) if ranks.count > 1 else driven(game, runtime, device, steps)
+def learner(
+    plain: Learner, runtime: Mapping[str, Any], ranks: Ranks, device: torch.device, steps: int
+) -> Learner:
+    """The learner as this process plays it: among others, or alone and as fast as the runtime asks.
+
+    Raises InputError where several processes cannot share it.
+    """
+    if ranks.count == 1:
+        return driven(plain, runtime, device, steps)
+    if not isinstance(plain, Game):
+        raise InputError(f"model: {ranks.count} processes share games alone; run it in one process")
+    return shared(plain, ranks, runtime)
 
 
-def driven(game: Game, runtime: Mapping[str, Any], device: torch.device, steps: int) -> Game:
-    """The same game, its rounds played the way that the runtime asks for."""
-    driver: Callable[[Game], Play] = plain
-    calculus = game.calculus
-    if compiles(game, runtime["compile"], steps):
-        if game.unroll:  # whose moves ahead are nearly all of it
+def driven(plain: Learner, runtime: Mapping[str, Any], device: torch.device, steps: int) -> Learner:
+    """The same learner, its rounds played the way that the runtime asks for."""
+    driver: Callable[[Any], Play] = operator.attrgetter("round")
+    calculus = plain.calculus
+    if compiles(plain, runtime["compile"], steps):
+        if getattr(plain, "unroll", 0):  # whose moves ahead are nearly all of it
             calculus = CompiledMoves()
         else:
             calculus, driver = functional, compiled
     if device.type == "cuda" and runtime["cuda_graph"] == "auto":
         driver = partial(_captured, driver)
-    return replace(game, calculus=calculus, driver=driver)
+    return plain.under(calculus).driven(driver)
 
 
-def compiles(game: Game, choice: str, steps: int) -> bool:
+def compiles(plain: Learner, choice: str, steps: int) -> bool:
     """Whether a run of so many steps is to be compiled: by `auto` where that takes less than it saves."""
-    return choice == "on" or (choice == "auto" and _pays(game, steps))
+    return choice == "on" or (choice == "auto" and _pays(plain, steps))
 
 
-def _captured(driver: Callable[[Game], Play], game: Game) -> Play:
-    return Captured(driver(game))
+def _captured(driver: Callable[[Learner], Play], plain: Learner) -> Play:
+    return Captured(driver(plain))
 
 
-def _pays(game: Game, steps: int) -> bool:
-    sides = (game.generator, game.critic)
+def _pays(plain: Learner, steps: int) -> bool:
     convolves = any(
-        isinstance(part, nn.modules.conv._ConvNd) for side in sides for part in side.network.module.modules()
+        isinstance(part, nn.modules.conv._ConvNd)
+        for network in plain.networks
+        for part in network.module.modules()
     )
-    moves = steps * (game.critic_steps + game.unroll)
-    return not convolves and moves >= WORTH and _compiler() is not None
+    return not convolves and steps * plain.moves >= WORTH and _compiler() is not None
 
 
 def _compiler() -> str | None:

@@ -43,8 +43,8 @@ KEYS: dict[str, Key] = {
 
 GROUPS: dict[str, str] = {
     "data": "what to learn",
-    "model": "generator, critic and latent prior",
-    "loss": "what the players play for",
+    "model": "generator, critic and latent prior; or a density",
+    "loss": "what the players play for, or what a density minimises",
     "trick": "any number of them, as a list",
     "metric": "what else is measured at each evaluation, as a list",
     "optimizer": "of the generator and of the critic",
@@ -60,6 +60,9 @@ NODES: dict[str, dict[str, Key]] = {
         "prior": Key("distribution of the latent", Literal["normal", "uniform"]),
         "generator": Key("a generator", dict),
         "critic": Key("a critic", dict),
+    },
+    "density": {
+        "density": Key("a model of one player", dict),
     },
     "optimizer": {
         "generator": Key("the generator's", dict),
@@ -201,7 +204,8 @@ def _node(group: str, node: Any, nodes: Mapping[str, Mapping[str, Key]]) -> dict
     if group not in nodes:
         return _target(group, node)
     checked = dict(node)  # a model may carry keys of its own that its parts refer to
-    for name, key in nodes[group].items():
+    # A model is a game's two networks with their latent, or a density.
+    for name, key in nodes["density" if group == "model" and "density" in node else group].items():
         if name not in node:
             raise InputError(f"{group}.{name} is missing")
         if key.type is dict:

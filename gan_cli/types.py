@@ -33,7 +33,14 @@ class Player(NamedTuple):
     terms: tuple[Tree, ...] = ()
 
 
-class State(NamedTuple):
+State: TypeAlias = Any
+"""All that a learner is between two rounds: a named tuple of trees, whose `step`, a 0-d int64 tensor, counts
+them."""
+Round: TypeAlias = Tree
+"""All data and randomness that one round of a learner consumes."""
+
+
+class GameState(NamedTuple):
     """A game between two rounds. `step` counts the generator's updates, a 0-d int64 tensor."""
 
     generator: Player
@@ -57,7 +64,7 @@ class Batch(NamedTuple):
     generator_terms: tuple[Noise, ...] = ()
 
 
-class Round(NamedTuple):
+class GameRound(NamedTuple):
     """All that one round consumes: a batch for each critic step, one for the generator.
 
     The generator moves on the latents and real examples of the critic's last batch; its own differs from it
@@ -83,5 +90,12 @@ class Trace(NamedTuple):
     fake: Score
 
 
-Play: TypeAlias = Callable[[State, Round], tuple[State, dict[str, Trace]]]
-"""What plays a round: the state after it, and what each player leaves behind."""
+class Sheet(NamedTuple):
+    """Images to look at, [N, C, H, W], in rows of so many columns."""
+
+    images: Tensor
+    columns: int
+
+
+Play: TypeAlias = Callable[[Any, Any], tuple[Any, dict[str, Trace]]]
+"""What plays a round of one learner: (state, batches) to the state after it and each player's trace."""

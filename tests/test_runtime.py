@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +97,20 @@ def test_the_process_is_prepared_anew_for_each_run() -> None:
     assert torch.get_num_threads() == 2
     prepare(settings(), CPU)
     assert torch.get_num_threads() == usual
+
+
+def test_a_cuda_toolkit_without_a_gpu_is_no_news(tmp_path: Path) -> None:
+    """The compiler imports torch's tools for extensions, which warn of it."""
+    code = (
+        "import torch; from gan_cli.runtime import prepare\n"
+        "prepare({'threads': 1, 'precision': 'fp32', 'deterministic': False}, torch.device('cpu'))\n"
+        "import torch.utils.cpp_extension"
+    )
+    environment = os.environ | {"CUDA_HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    )
+    assert "CUDA" not in ended.stderr
 
 
 def test_the_learner_is_the_game_as_the_runtime_plays_it() -> None:

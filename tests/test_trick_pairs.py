@@ -27,7 +27,7 @@ from gan_cli.errors import InputError
 from gan_cli.game import Game
 from gan_cli.losses.base import Loss
 from gan_cli.streams import Streams
-from gan_cli.types import Round, State
+from gan_cli.types import GameRound, GameState
 from tests.games import CPU
 
 Pair = tuple[str, ...]
@@ -94,14 +94,14 @@ def legal_losses(pair: Pair, network: str) -> list[str]:
     return [loss for loss in LOSSES if not reasons(pair, network, loss)]
 
 
-def drawn(made: Experiment, rounds: int) -> list[list[Round]]:
+def drawn(made: Experiment, rounds: int) -> list[list[GameRound]]:
     """Each round of each seed."""
     game, streams = made.game, [Streams(seed, CPU) for seed in SEEDS]
     feeds = [Feed(made.dataset, game.batch_size, s, CPU) for s in streams]
     return [[game.draw(n, f, s) for f, s in zip(feeds, streams, strict=True)] for n in range(rounds)]
 
 
-def assert_walks(game: Game, states: list[State], batches: list[list[Round]]) -> None:
+def assert_walks(game: Game, states: list[GameState], batches: list[list[GameRound]]) -> None:
     """Finite; the same alone and in an ensemble to rounding; the last round played again bitwise the same.
 
     That round is played from a checkpoint's tensors and after all others, so that nothing may be remembered

@@ -42,7 +42,7 @@ class Desk:
     @cached_property
     def maker(self) -> Maker:
         """The generator."""
-        return Maker(self.opened.experiment.game, self.opened.state)
+        return Maker(self.opened.experiment.plain, self.opened.state)
 
     @cached_property
     def streams(self) -> Streams:
@@ -91,7 +91,7 @@ class Desk:
     def _latents(self, purpose: str) -> Latents:
         with refused():
             return Latents(
-                self.opened.experiment.game, self.config["seed"], self.config["truncation"], purpose
+                self.opened.experiment.plain, self.config["seed"], self.config["truncation"], purpose
             )
 
     def training(self) -> Iterator[Tensor]:

@@ -26,7 +26,7 @@ def command(argv: Sequence[str]) -> int:
     """Run one command line; its exit code. Raises GanTrainError for all that a user can do wrong."""
     if program.answered(argv, ESTIMATE):
         return 0
-    from gan_cli.cli import compose, output, request
+    from gan_cli.cli import compose, output, request, sweeps
 
     asked = request.parse(argv, ESTIMATE)
     if asked.composes:
@@ -34,6 +34,8 @@ def command(argv: Sequence[str]) -> int:
         plan = compose.plan(asked)
         asked = asked.with_overrides(plan.overrides, asked.config_dir)
         if asked.runs:
+            if not plan.multirun:
+                sweeps.refuse_alone(plan.overrides)
             for folder in {job.folder for job in plan.jobs if job.folder is not None}:
                 output.refuse_taken(folder)
             _check_targets(plan)

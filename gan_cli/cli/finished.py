@@ -57,7 +57,7 @@ def opened(folder: str, which: str = "last", device: str = "cpu", key: str = "ru
     experiment = _experiment(folder, device, key)
     place = Path(folder).expanduser()
     found = _checkpoint(place, which)
-    state = checkpoint.restore(experiment.game.init(experiment.seed, experiment.device), found.tensors)
+    state = checkpoint.restore(experiment.plain.init(experiment.seed, experiment.device), found.tensors)
     return Opened(place, experiment, found.path, found.step, state)
 
 
@@ -174,4 +174,4 @@ class Run(Dataset):
     def load(self) -> Sampler:
         """The generator at the last checkpoint that is whole. Raises InputError where there is none."""
         last = opened(self.folder, key="folder")
-        return Generated(last.experiment.game, last.state)
+        return Generated(last.experiment.plain, last.state)

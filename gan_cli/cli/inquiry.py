@@ -48,10 +48,10 @@ def inquiry(config: dict[str, Any]) -> Inquiry:
     from torch import nn
 
     from gan_cli import configuration
-    from gan_cli.build import make
     from gan_cli.data.base import Dataset
     from gan_cli.estimation.estimate import refuse
     from gan_cli.estimation.training import Settings
+    from gan_cli.instantiation import make
     from gan_cli.losses.base import Loss
     from gan_cli.network import Network
     from gan_cli.runtime import device

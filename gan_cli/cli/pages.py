@@ -28,7 +28,7 @@ def interpolation(desk: Desk) -> Image:
     rows, columns = desk.config["rows"], desk.config["columns"] or _STEPS
     sheet.refuse_huge(rows * columns, desk.shape, f"rows={rows}", "set fewer rows or columns")
     ends = desk.first(2 * rows).latents
-    kind = desk.opened.experiment.game.latent_kind
+    kind = desk.opened.experiment.plain.latent_kind
     way = walk(ends[::2], ends[1::2], columns, desk.config["path"], kind)
     return sheet.page(sheet.tiles(desk.maker(way.flatten(0, 1)), desk.pixel_range), columns)
 

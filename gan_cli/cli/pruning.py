@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan_cli.build import Experiment
-from gan_cli.cli import search, standing
+from gan_cli.cli import search
+from gan_cli.comparison.runs import PRUNED
 from gan_cli.metrics.directions import Direction
 from gan_cli.observers.logfile import LOGGER
 from gan_cli.observers.metrics_log import NAME, read
@@ -99,7 +100,7 @@ class Pruning:
         others = list(self._known.values())
         if len(others) >= self.after and behind(own, others, self.way):
             self.pruned = True
-            (self.folder / standing.PRUNED).touch()
+            (self.folder / PRUNED).touch()
             text = "pruned: its best %s by step %d is worse than the median of %d runs"
             LOGGER.warning(text, self.number, own[-1].step, len(others))
 

@@ -27,6 +27,10 @@ def own(opened: Opened) -> LogRatio:
 
     def log_ratio(x: Tensor) -> Tensor:
         critique = game.critique(state, x.to(state.step.device))
+        if critique is None:
+            raise InputError(
+                "method=drs: the run's critic judges an example with its class; there is no ln p/q"
+            )
         if not critique.is_log_ratio:
             raise InputError(
                 "method=drs needs ln p/q from the critic, and the scores of this run's loss, "
@@ -46,6 +50,8 @@ def fresh(opened: Opened, maker: Maker, steps: int, seed: int, truncation: float
     critic that judges several examples at once or has Dropout.
     """
     game, run = opened.experiment.game, opened.run
+    if game.condition:
+        raise InputError(f"refit={steps}: the run's critic judges an example with its class")
     if game.packing != 1:
         raise InputError(f"refit={steps}: the run's critic judges {game.packing} examples at once (packing)")
     if game.critic.network.draws:

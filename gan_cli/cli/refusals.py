@@ -115,6 +115,8 @@ def strangers(
         group, _, name = key.partition(".")
         if group in LISTS and name in options[group] and group in chosen:
             continue
+        if key.startswith("model.levels.") and "levels" in base.model:  # which the build knows by their sides
+            continue
         reason = unknown(key, base, options)
         if reason is not None:
             raise InputError(f"{reason} (set by an experiment file or with +)")

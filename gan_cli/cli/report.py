@@ -48,6 +48,8 @@ def described(error: BaseException, log: Path | None = None) -> tuple[str, int]:
     if type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
         lines = [line.removeprefix("full_key: ") for line in str(error).splitlines() if "full_key: " in line]
         cause, place = error.__cause__, lines[0] if lines else "a _target_"
+        if isinstance(cause, ValueError) and re.match(r"\w+ must be ", str(cause)):
+            return f"{place}.{cause}", InputError.exit_code
         return f"{place}: making it failed: {type(cause).__name__}: {cause}", InputError.exit_code
     if type(error).__module__.startswith(("hydra.", "omegaconf.")):
         return str(error), InputError.exit_code

@@ -43,8 +43,15 @@ def reached(folder: Path, config: Mapping[str, Any]) -> float | None:
 
 
 def refuse(plan: Plan) -> None:
-    """Raise InputError for a search or a pruning without the number that it compares runs by."""
+    """Raise InputError for a search or a pruning without the number that it compares runs by, and for a
+    search without a run."""
     searches = plan.multirun and plan.sweeper.get(TARGET) == OPTUNA
+    for name in ("n_trials", "n_jobs") if searches else ():
+        value = plan.sweeper.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(
+                f"{_NODE}.{name} must be a whole number ≥ 1, got {value!r}; use {name}=1 or more"
+            )
     for job in plan.jobs:
         asks = f"prune={job.config['prune']}" if job.config["prune"] else None
         asks = f"{_NODE[:5]}/sweeper=optuna" if searches else asks

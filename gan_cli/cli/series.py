@@ -10,12 +10,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from gan_cli import configuration
-from gan_cli.build import make
 from gan_cli.cli.compose import plan
 from gan_cli.cli.request import parse
 from gan_cli.cli.resume import merge
 from gan_cli.cli.standing import DONE
 from gan_cli.errors import RunError
+from gan_cli.instantiation import make
 from gan_cli.observers.base import Outcome
 from gan_cli.studies.base import Desk, Study
 

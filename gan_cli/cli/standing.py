@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gan_cli.cli import resume
 from gan_cli.cli.output import has_checkpoints, shown
+from gan_cli.comparison.runs import PRUNED
 from gan_cli.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 DONE = ".done"
 """Left in the folder of a finished study: nothing else in there tells that it is whole."""
-PRUNED = ".pruned"
-"""Left in the folder of a run that `prune` ends early."""
 
 Standing = Literal["new", "partial", "finished"]
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from gan_cli.parallel.ranks import here
+
+_ECHO = 3.0
+"""Seconds in which torchrun hands on to its processes the Ctrl-C that the terminal sends to all of them."""
 
 
 class Stop:
     """Asks the loop to end after its current step once a signal came; a second one ends at once.
 
-    quiet: say nothing of it.
+    quiet: say nothing of it. Under torchrun an echo of the first signal is not the second one.
     """
 
     def __init__(self, quiet: bool = False) -> None:
         self.signal: int | None = None
         self._quiet = quiet
+        self._echo = _ECHO if here().count > 1 else 0.0
+        self._first = -math.inf
 
     def __call__(self) -> bool:
         return self.signal is not None
@@ -31,9 +40,10 @@ class Stop:
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
-            self.again()
+            if time.monotonic() - self._first >= self._echo:
+                self.again()
             return
-        self.signal = number
+        self.signal, self._first = number, time.monotonic()
         if number == signal.SIGHUP:
             _leave_terminal()
         if not self._quiet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -34,6 +35,13 @@ def jobs(sweeper: Mapping[str, Any], lines: Sequence[str]) -> list[list[str]]:
             )
     found: list[list[str]] = BasicSweeper.split_arguments(parsed, None)[0]
     return found
+
+
+def refuse_alone(lines: Sequence[str]) -> None:
+    """Raise InputError for what only a sweep heeds, in the overrides of a command that is none."""
+    for line in lines:
+        if re.match(r"[+~]*hydra[/.](launcher|sweeper)\b", line):
+            raise InputError(f"{line} is for a sweep, which this is not: add --multirun, or leave it out")
 
 
 def _examples(parsed: Sequence[Override]) -> Iterator[list[str]]:

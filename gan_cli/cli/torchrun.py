@@ -63,8 +63,8 @@ def _lead(command: Command, ranks: Ranks, argv: Sequence[str]) -> int:
         code = command(argv)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
-        if 0 < code < _SIGNALLED:  # a run that failed, and has been told
-            _part(ranks, failed=True)
+        if code > 0:  # a run that failed or was stopped, and has been told
+            _part(ranks, failed=code < _SIGNALLED)
             _end(code)
         raise
     finally:

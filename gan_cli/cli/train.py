@@ -29,7 +29,7 @@ def command(argv: Sequence[str]) -> int:
 
 
 def _hydra_command(argv: Sequence[str]) -> int:
-    from gan_cli.cli import compose, output, plugins, request, resume, search, standing
+    from gan_cli.cli import compose, output, plugins, request, resume, search, standing, sweeps
 
     asked = request.parse(argv)
     if not asked.composes or asked.flags.experimental_rerun:
@@ -43,6 +43,8 @@ def _hydra_command(argv: Sequence[str]) -> int:
     asked = asked.with_overrides(plan.overrides, asked.config_dir)
     if not asked.runs:
         return _hand_over(asked.argv())
+    if not plan.multirun:
+        sweeps.refuse_alone(plan.overrides)
     torchrun.refuse_series(
         "a sweep" if plan.multirun else "a study" if plan.jobs[0].config["study"] else None
     )

@@ -15,6 +15,8 @@ from gan_cli.comparison.config import Config, read_config
 
 SUMMARY, METRICS, EVALUATIONS, SETTINGS = "summary.json", "metrics.jsonl", "evaluation.json", ".hydra"
 WALL_CLOCK = ("step", "time", "steps/s", "images/s")
+PRUNED = ".pruned"
+"""Left in the folder of a run that `prune` ends early: its summary says `stopped`."""
 _INNER = {SETTINGS, "checkpoints", "samples"}
 """Folders of a run in which no other run is looked for."""
 
@@ -27,8 +29,8 @@ class Run:
     """One run's folder.
 
     name: the folder below what all runs have in common; outcome: `done`, `stopped`, `failed` or `running`
-    as summary.json has it, `empty` where nothing was written, `torn` where it cannot be read; problems: what
-    else could not be read, in a line each.
+    as summary.json has it, `pruned` where `prune` stopped it, `empty` where nothing was written, `torn` where it
+    cannot be read; problems: what else could not be read, in a line each.
     """
 
     folder: Path
@@ -163,7 +165,8 @@ def _json(path: Path) -> Any:
 def _summary(place: Path) -> tuple[str, dict[str, Any]]:
     content = _json(place / SUMMARY)
     if isinstance(content, dict):
-        return str(content.get("outcome", "torn")), content
+        outcome = str(content.get("outcome", "torn"))
+        return ("pruned" if outcome == "stopped" and (place / PRUNED).exists() else outcome), content
     begun = any((place / name).exists() for name in (SUMMARY, METRICS))
     return ("torn" if begun else "empty"), {}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_cli.checks import at_least_one, one_of
+from gan_cli.data.binarization import Binarize, check_binarize, drawn_again, drawn_once, thresholded
+from gan_cli.data.pixels import Pixels
 
 Kind = Literal["image", "points"]
 Labels = NDArray[np.int64]
@@ -56,6 +58,19 @@ class Sampler(ABC):
     @abstractmethod
     def to(self, device: torch.device) -> Sampler:
         """The same law with its tensors on `device`."""
+
+
+@runtime_checkable
+class Placing(Protocol):
+    """A law whose draws are random numbers put in their places: `sample` is `placed(*draws)`."""
+
+    def draws(self, generator: torch.Generator, n: int) -> tuple[Tensor, ...]:
+        """The random numbers of n draws, each [n, …]."""
+        ...
+
+    def placed(self, *draws: Tensor) -> Tensor:
+        """The points that they make: [..., n, …] -> [..., n, D]."""
+        ...
 
 
 class Distribution(Sampler):
@@ -102,6 +117,22 @@ class Dataset(ABC):
         """What the values 0 and 255 of a pixel become; None for points."""
         return None
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the labels 0, 1, … that all examples have; empty where they have none, or where that
+        is not known before they are read."""
+        return ()
+
+    @property
+    def binary(self) -> bool:
+        """Whether each value that the critic sees is one of two."""
+        return False
+
+    @property
+    def redraws(self) -> bool:
+        """Whether `redraw` changes anything."""
+        return False
+
     def preflight(self) -> None:  # noqa: B027 - most data sets have nothing to look for
         """Look for the files, and download them where that is asked for and they are missing.
 
@@ -120,6 +151,16 @@ class Dataset(ABC):
         """Read the examples, or build the law to draw them from. Raises InputError where the files are
         damaged."""
 
+    def redraw(
+        self, raw: Tensor, generator: torch.Generator, rows: slice | None = None, of: int | None = None
+    ) -> Tensor:
+        """Raw examples as they are this time, where they are drawn anew whenever they are used: [B, …] -> the
+        same shape. The identity for most sets.
+
+        raw: a whole batch, or its rows `rows` of `of`, on the generator's device. Pure but for the generator.
+        """
+        return raw
+
     def prepare(self, raw: Tensor) -> Tensor:
         """Raw examples to what the critic sees; the identity for points. Pure, and safe under vmap."""
         return raw
@@ -133,12 +174,16 @@ class ImageSet(Dataset):
     channels: 1 (grey) or 3 (RGB); images of the other sort are converted.
     pixel_range: (low, high), the floats that 0 and 255 become. [-1, 1] goes with a tanh output, [0, 1] with a
         sigmoid; [0.1, 0.9] is the unit in which the f-GAN paper's MNIST likelihoods come out.
+    binarize: `threshold` makes a pixel 255 from 128 on, else 0; `fixed` draws it once, 255 with probability
+        raw/255, by `binarize_seed` and never by the run's; `stochastic` draws it so whenever it is used.
     default_steps: the updates of a run that sets no `steps`.
     """
 
     size: int = 32
     channels: Literal[1, 3] = 3
     pixel_range: tuple[float, float] = (-1.0, 1.0)
+    binarize: Binarize = "none"
+    binarize_seed: int = 0
     default_steps: int = 20000
 
     kind: ClassVar[Kind] = "image"
@@ -146,6 +191,7 @@ class ImageSet(Dataset):
     def __post_init__(self) -> None:
         at_least_one(size=self.size, default_steps=self.default_steps)
         one_of("channels", self.channels, (1, 3))
+        check_binarize(self.binarize, self.binarize_seed)
         bounds = tuple(float(value) for value in self.pixel_range)
         if len(bounds) != 2 or not all(map(math.isfinite, bounds)) or bounds[0] >= bounds[1]:
             raise ValueError(f"pixel_range must be two numbers, low < high, got {list(self.pixel_range)}")
@@ -155,6 +201,40 @@ class ImageSet(Dataset):
     def shape(self) -> tuple[int, ...]:
         """(C, H, W)."""
         return (self.channels, self.size, self.size)
+
+    @property
+    def binary(self) -> bool:
+        """Whether each pixel is black or white."""
+        return self.binarize != "none"
+
+    @property
+    def redraws(self) -> bool:
+        return self.binarize == "stochastic"
+
+    def redraw(
+        self, raw: Tensor, generator: torch.Generator, rows: slice | None = None, of: int | None = None
+    ) -> Tensor:
+        if not self.redraws:
+            return raw
+        return drawn_again(raw, generator, rows or slice(None), len(raw) if of is None else of)
+
+    def binarized(self, table: Table) -> Table:
+        """The table with the images that `binarize` makes of its own once and for all."""
+        if self.binarize not in ("threshold", "fixed"):
+            return table
+        images = np.asarray(table.images)
+        if self.binarize == "threshold":
+            return replace(table, images=thresholded(images))
+        made = np.empty_like(images)
+        for number, image in enumerate(images):
+            made[number] = self.binarized_image(image)
+        return replace(table, images=made)
+
+    def binarized_image(self, image: Pixels) -> Pixels:
+        """The same for one image, uint8 [C, H, W]."""
+        if self.binarize == "threshold":
+            return thresholded(image)
+        return drawn_once(image, self.binarize_seed) if self.binarize == "fixed" else image
 
     def prepare(self, raw: Tensor) -> Tensor:
         """low + (high − low)·raw/255 in torch's default precision: uint8 [..., C, H, W] -> the same shape.

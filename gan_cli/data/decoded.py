@@ -93,6 +93,8 @@ class DecodedSet(ImageSet):
         """All images, uint8 [N, C, size, size], mapped from the cache, which is made first if need be."""
         source = self.source()
         key = [VERSION, source.fingerprint(), self.size, self.channels, self.fit, self.on_bad_image]
+        if self.binarize in ("threshold", "fixed"):
+            key += [self.binarize, self.binarize_seed]
         digest = hashlib.blake2b(json.dumps([*key, self._options()]).encode(), digest_size=8).hexdigest()
         name = f"{self.stem()}-{self.size}x{self.size}x{self.channels}-{digest}"
         folders = [Path(self.cache)] if self.cache else [self.home() / BESIDE, user_cache()]
@@ -116,7 +118,7 @@ class DecodedSet(ImageSet):
                     continue
                 names.append(image.name)
                 labels.append(image.label)
-                yield pixels
+                yield self.binarized_image(pixels)
 
         count = write_table(folder, self.shape, rows())
         example = f", the first {bad[0].name} ({bad[0].reason})" if bad else ""
@@ -125,7 +127,7 @@ class DecodedSet(ImageSet):
         if bad:
             log.warning("left out %d images of %s that cannot be read%s", len(bad), self.title(), example)
         told = set(labels) != {None}
-        indices, classes = (_known(labels), self.class_names()) if told else _from_folders(names)
+        indices, classes = (_known(labels), self.class_names()) if told else labels_from_folders(names)
         about = {"source": self.title(), "images": count, "left_out": len(bad)}
         finish_table(folder, indices, classes, about)
         seconds = time.perf_counter() - begin
@@ -190,12 +192,12 @@ def _known(labels: Sequence[int | None]) -> list[int]:
     return [-1 if label is None else label for label in labels]
 
 
-def _from_folders(names: Sequence[str]) -> tuple[list[int] | None, list[str]]:
+def labels_from_folders(names: Sequence[str]) -> tuple[list[int] | None, list[str]]:
     """Labels from the first folder level on which the images differ, its folders in alphabetical order.
 
-    >>> _from_folders(["set/cat/1.png", "set/ant/old/2.png", "set/cat/3.png"])
+    >>> labels_from_folders(["set/cat/1.png", "set/ant/old/2.png", "set/cat/3.png"])
     ([1, 0, 1], ['ant', 'cat'])
-    >>> _from_folders(["1.png", "2.png"])
+    >>> labels_from_folders(["1.png", "2.png"])
     (None, [])
     """
     folders = [PurePosixPath(name).parent.parts for name in names]

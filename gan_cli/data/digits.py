@@ -31,6 +31,11 @@ class Digits(ImageSet):
         super().__post_init__()
         one_of("split", self.split, tuple(_ROWS))
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The ten digits."""
+        return tuple("0123456789")
+
     def held_out(self) -> Digits | None:
         return replace(self, split="test") if self.split == "train" else None
 
@@ -41,4 +46,4 @@ class Digits(ImageSet):
         rows = _ROWS[self.split]
         grey = np.rint(source.images[rows] * (255 / 16)).astype(np.uint8)
         labels = source.target[rows].astype(np.int64)
-        return Table(from_grey(grey, self.size, self.channels), labels, tuple("0123456789"))
+        return self.binarized(Table(from_grey(grey, self.size, self.channels), labels, self.classes))

@@ -13,6 +13,7 @@ from numpy import memmap, uint8
 from torch import Tensor
 
 from gan_cli.data.base import Dataset, Sampler, Table
+from gan_cli.data.labels import labels_of
 from gan_cli.errors import InputError
 from gan_cli.streams import Streams
 
@@ -55,6 +56,7 @@ class Feed:
     epoch, and a batch may reach into the next ones. Batch n of a law is drawn from stream "data", n.
     A table of at most `budget_mb` MiB lives on the device. A larger one stays where it is, on disk if it is
     mapped from there, and a thread gathers the batches that come next; they are the same batches.
+    Where the data set draws its examples anew at each use, batch n does so from stream "redraw", n.
     rows: which of a batch's rows are handed out, where several processes share it; all by default.
     """
 
@@ -69,8 +71,10 @@ class Feed:
     ):
         self.data: Table | Sampler = dataset.load()
         self.batch_size = batch_size
+        self._dataset, self._streams = dataset, streams
         self._rows = range(batch_size)[rows or slice(None)]
         self._prefetch: Prefetch | None = None
+        self._labels: Tensor | None = None
         self._batch = self._source(streams, device, budget_mb)
 
     def batch(self, number: int) -> Tensor:
@@ -78,7 +82,20 @@ class Feed:
 
         What goes wrong in the thread is raised here.
         """
-        return self._batch(number)
+        raw = self._batch(number)
+        if not self._dataset.redraws:
+            return raw
+        own = slice(self._rows.start, self._rows.stop)
+        return self._dataset.redraw(raw, self._streams.at("redraw", number), own, self.batch_size)
+
+    def labels(self, number: int) -> Tensor:
+        """The labels of batch `number`, int64 [B] on the device.
+
+        Raises InputError where the data set has none, or not for each example.
+        """
+        if self._labels is None:
+            self._labels = labels_of(self._dataset, self.data).to(self._order.device)
+        return self._labels.index_select(0, self._index(self._order, number))
 
     def __enter__(self) -> Feed:
         return self
@@ -99,13 +116,13 @@ class Feed:
             return lambda number: law.sample(streams.at("data", number), size)[own]
         if not len(self.data):
             raise InputError("the data set holds no examples")
+        self._order = Order(streams.seed, len(self.data), device)
         rows = torch.as_tensor(self.data.images)
         if self.data.nbytes <= budget_mb * MEBIBYTE:
-            order = Order(streams.seed, len(rows), device)
             # From mapped memory this is the one read of the file.
             here = rows.to(device, copy=device.type == "cpu" and isinstance(self.data.images, memmap))
-            return lambda number: here.index_select(0, self._index(order, number))
-        order = Order(streams.seed, len(rows), torch.device("cpu"))
+            return lambda number: here.index_select(0, self._index(self._order, number))
+        order = Order(streams.seed, len(rows), torch.device("cpu"))  # the thread's own
         store = _OnDisk(self.data.images) if _is_file(self.data.images) else _InMemory(rows)
         self._prefetch = Prefetch(store, lambda number: self._index(order, number), len(self._rows), device)
         return self._prefetch.batch

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gan_cli.data.archives import open_source
-from gan_cli.data.decoded import DecodedSet
-from gan_cli.data.sources import Source
+from gan_cli.data.decoded import DecodedSet, labels_from_folders
+from gan_cli.data.sources import Folder, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,18 @@ class ImageFolder(DecodedSet):
         if not self.test_subfolder:
             return None
         return replace(self, subfolder=self.test_subfolder, test_subfolder=None)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The folders that are the labels: of a folder by its files' names, an archive is decoded for them.
+
+        Raises InputError where it is not there.
+        """
+        source = self.source()
+        if not isinstance(source, Folder):
+            return self.load().class_names
+        names = [item.name for item in source.items()]
+        return tuple(labels_from_folders(names)[1]) if names else ()
 
     def title(self) -> str:
         below = f" below data.subfolder={self.subfolder}" if self.subfolder else ""

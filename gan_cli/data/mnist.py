@@ -39,12 +39,17 @@ class MNIST(ImageSet):
     default_steps: int = 10000
 
     name: ClassVar[str] = "MNIST"
-    classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
+    sorts: ClassVar[tuple[str, ...]] = tuple("0123456789")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("split", self.split, ("train", "test", "all"))
         object.__setattr__(self, "root", absolute(self.root))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the images show."""
+        return self.sorts
 
     @property
     def folder(self) -> Path:
@@ -82,7 +87,7 @@ class MNIST(ImageSet):
                 raise InputError(f"{self.folder}: {len(pixels)} {image_name} but {len(digits)} {label_name}")
             images.append(from_grey(pixels, self.size, self.channels))
             labels.append(digits.astype(np.int64))
-        return Table(np.concatenate(images), np.concatenate(labels), self.classes)
+        return self.binarized(Table(np.concatenate(images), np.concatenate(labels), self.classes))
 
     def _names(self) -> Iterator[tuple[str, str]]:
         for split, prefix in (("train", "train"), ("test", "t10k")):
@@ -112,7 +117,7 @@ class FashionMNIST(MNIST):
     """Articles of clothing in MNIST's format (Xiao, Rasul and Vollgraf 2017), in `root`/FashionMNIST/raw."""
 
     name: ClassVar[str] = "FashionMNIST"
-    classes: ClassVar[tuple[str, ...]] = (
+    sorts: ClassVar[tuple[str, ...]] = (
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     )
@@ -123,7 +128,7 @@ class KMNIST(MNIST):
     """Cursive Japanese characters in MNIST's format (Clanuwat et al. 2018), in `root`/KMNIST/raw."""
 
     name: ClassVar[str] = "KMNIST"
-    classes: ClassVar[tuple[str, ...]] = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+    sorts: ClassVar[tuple[str, ...]] = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 
 def read_idx(path: Path, dimensions: int) -> Pixels:

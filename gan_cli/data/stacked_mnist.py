@@ -60,7 +60,8 @@ class StackedMNIST(ImageSet):
     """Each image three digits of MNIST, one a colour, drawn anew for every batch (Metz et al. 2017, §3.3.1;
     Srivastava et al. 2017, VEEGAN, §4.2).
 
-    root, split, download and size are MNIST's. Raises ValueError for other than three channels.
+    root, split, download, size and binarize are MNIST's: `fixed` draws each digit once, not each image.
+    Raises ValueError for other than three channels.
     """
 
     root: str = "data"
@@ -84,6 +85,8 @@ class StackedMNIST(ImageSet):
             download=self.download,
             size=self.size,
             pixel_range=self.pixel_range,
+            binarize=self.binarize,
+            binarize_seed=self.binarize_seed,
         )
 
     def held_out(self) -> StackedMNIST | None:

@@ -20,6 +20,12 @@ from gan_cli.errors import InputError, nearest
 
 # Read by our own reader, which needs neither unpacked files nor a writable folder.
 _IDX: dict[str, type[MNIST]] = {"MNIST": MNIST, "FashionMNIST": FashionMNIST, "KMNIST": KMNIST}
+_DIGITS = tuple("0123456789")
+_CIFAR10 = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+_CLASSES = {"CIFAR10": _CIFAR10, "SVHN": _DIGITS, "USPS": _DIGITS}
 _ELSEWHERE = {"ImageFolder": "image_folder", "DatasetFolder": "image_folder", "FakeData": "fake"}
 _NO_IMAGES = ("Kinetics", "HMDB51", "UCF101", "MovingMNIST", "LFWPairs", "PhotoTour", "VisionDataset")
 _NO_IMAGE_MODULES = ("_optical_flow", "_stereo_matching")
@@ -50,6 +56,11 @@ class TorchvisionSet(DecodedSet):
         else:
             cls = image_class(self.name)
             _check(cls, self._arguments(cls))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those of MNIST and its relatives, CIFAR-10, SVHN and USPS; others are known from their files."""
+        return self._idx().classes if self.name in _IDX else _CLASSES.get(self.name, ())
 
     def title(self) -> str:
         return f"torchvision's {self.name} in data.root={self.root}"

@@ -65,7 +65,8 @@ class Critic:
     def __call__(self, x: Tensor) -> Score:
         """V(x) in evaluation mode, [B, *shape] -> [B] float64."""
         seen = (x - self.shift) / self.scale
-        return self.network(self.params, self.buffers, seen, training=False)[0].double()
+        score: Tensor = self.network(self.params, self.buffers, seen, training=False)[0]
+        return score.double()
 
 
 @dataclass(frozen=True)

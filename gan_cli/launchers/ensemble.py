@@ -30,6 +30,7 @@ from gan_cli.launchers.ensemble_chunk import Chunk, Member
 from gan_cli.launchers.ensemble_jobs import Job, Sweep, composed
 from gan_cli.launchers.ensemble_training import Training
 from gan_cli.launchers.ensemble_voices import listening
+from gan_cli.launchers.jobs import Told
 
 __all__ = ["Sweep", "launch"]
 _SAYS = logging.getLogger("hydra_plugins.gan_train_ensemble")
@@ -94,13 +95,14 @@ def _run_alone(sweep: Sweep, job: Job, reason: str) -> None:
 
 def _run_job(sweep: Sweep, job: Job, task: TaskFunction) -> JobReturn:
     """The job as Hydra runs it, with its folder, its settings in there, and its callbacks."""
-    return run_job(
+    found = run_job(
         hydra_context=sweep.context,
         task_function=task,
         config=job.config,
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
     )
+    return Told(**vars(found))
 
 
 def _run_chunk(sweep: Sweep, jobs: Sequence[Job], graphs: Graphs | None) -> None:

@@ -40,7 +40,7 @@ class Member:
 
     def begin(self) -> State:
         """Its state before the first round that it is to play: of its last good checkpoint if it goes on."""
-        state = self.experiment.game.init(self.experiment.seed, self.experiment.device)
+        state = self.experiment.plain.init(self.experiment.seed, self.experiment.device)
         if not self.resume:
             return state
         found, skipped = checkpoint.latest_good(self.folder)
@@ -81,9 +81,9 @@ class Chunk:
             states.append(member.begin())
         self.step = members[0].start
         slots = [i % len(members) for i in range(width)]
-        games = [members[i].experiment.game for i in slots]
+        games = [members[i].experiment.plain for i in slots]
         self._streams = [Streams(members[i].experiment.seed, self.device) for i in slots]
-        size, moves = games[0].batch_size, games[0].critic_steps
+        size, moves = games[0].batch_size, games[0].batches_a_round
         feeds = Feeds(first.dataset, size, self._streams, self.device, first.resident_mb, moves)
         self.data, self._sources = feeds.data, feeds.each()
         floats = [list(lifted(game).values.values()) for game in games]

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gan_cli.data.base import Dataset, Sampler, Table
+from gan_cli.data.base import Dataset, Placing, Sampler, Table
 from gan_cli.data.feed import MEBIBYTE, Order
+from gan_cli.data.labels import labels_of
 from gan_cli.errors import InputError
 from gan_cli.streams import Streams
-
-
-@runtime_checkable
-class Placing(Protocol):
-    """A law whose draws are random numbers put in their places: `sample` is `placed(*draws)`."""
-
-    def draws(self, generator: torch.Generator, n: int) -> tuple[Tensor, ...]:
-        """The random numbers of n draws, each [n, …]."""
-        ...
-
-    def placed(self, *draws: Tensor) -> Tensor:
-        """The points that they make: [..., n, …] -> [..., n, D]."""
-        ...
 
 
 class Feeds:
@@ -44,8 +32,10 @@ class Feeds:
         moves: int = 1,
     ):
         self.data: Table | Sampler = dataset.load()
+        self._dataset = dataset
         self._size, self._streams, self._moves = batch_size, streams, moves
         self._kept: dict[int, Tensor] = {}
+        self._labels: Tensor | None = None
         if isinstance(self.data, Sampler):
             self._law = self.data.to(device)
             return
@@ -65,6 +55,12 @@ class Feeds:
             self._kept[number] = self._batch(number)
         return self._kept[number]
 
+    def labels(self, number: int, run: int) -> Tensor:
+        """The labels of batch `number` of one run, int64 [B]. Raises InputError where the data have none."""
+        if self._labels is None:
+            self._labels = labels_of(self._dataset, self.data).to(self._rows.device)
+        return self._labels[self._orders[run].slice(number * self._size, self._size)]
+
     def each(self) -> list[_One]:
         """The runs' own sources."""
         return [_One(self, run) for run in range(len(self._streams))]
@@ -73,7 +69,11 @@ class Feeds:
         size = self._size
         if isinstance(self.data, Table):
             index = torch.stack([order.slice(number * size, size) for order in self._orders])
-            return self._rows[index]
+            raw = self._rows[index]
+            if not self._dataset.redraws:
+                return raw
+            again = [s.at("redraw", number) for s in self._streams]
+            return torch.stack([self._dataset.redraw(x, g) for x, g in zip(raw, again, strict=True)])
         law, generators = self._law, [s.at("data", number) for s in self._streams]
         if not isinstance(law, Placing):
             return torch.stack([law.sample(g, size) for g in generators])
@@ -89,3 +89,6 @@ class _One:
 
     def batch(self, number: int) -> Tensor:
         return self._feeds.batch(number)[self._run]
+
+    def labels(self, number: int) -> Tensor:
+        return self._feeds.labels(number, self._run)

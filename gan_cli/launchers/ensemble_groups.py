@@ -27,7 +27,9 @@ def alone(config: dict[str, Any], built: Experiment) -> str | None:
         return "it is a study, which trains many runs by itself"
     if built.ranks.count > 1:
         return "its processes share the batches"
-    if built.game.recompute:
+    if config["runtime"]["profile"]:
+        return "runtime.profile traces one run, and not those beside it"
+    if getattr(built.plain, "recompute", False):
         return "trick.unrolled.recompute=true: an ensemble keeps all moves"
     return None
 
@@ -41,7 +43,7 @@ def key(config: dict[str, Any], built: Experiment, folder: Path | None) -> Any:
     # A layer is part of a network by now, whose numbers are no arguments of a round.
     layers = {name: node for name, node in config["trick"].items() if _is_layer(node)}
     found = checkpoint.latest_good(folder)[0] if folder is not None else None
-    return shared, layers, lifted(built.game).form, found.step if found else 0
+    return shared, layers, lifted(built.plain).form, found.step if found else 0
 
 
 def grouped(keys: Sequence[Any]) -> list[list[int]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict, read_write
 
@@ -23,6 +25,16 @@ def composed(
     if folder is None:
         raise InputError(f"job {number}: hydra.sweep.subdir gives it no folder")
     return config, folder
+
+
+class Told(JobReturn):
+    """Hydra's own, without the line that it prints before it raises: each failure was told before."""
+
+    @property  # type: ignore[misc]  # Hydra's can be set, too
+    def return_value(self) -> Any:
+        if self.status == JobStatus.FAILED:
+            raise self._return_value
+        return self._return_value
 
 
 def go_on(config: DictConfig, folder: Path) -> None:

@@ -120,17 +120,7 @@ class Job:
         """What Hydra's sweepers get; one that asks for the value of a failed job gets a RunError."""
         status = JobStatus.FAILED if self.left else JobStatus.COMPLETED
         value = RunError(sweep) if self.left else self.value
-        return _Return(overrides=self.overrides, status=status, _return_value=value)
-
-
-class _Return(JobReturn):
-    """Hydra's own, without the line that it prints before it raises: each failure was told before."""
-
-    @property  # type: ignore[misc]  # Hydra's can be set, too
-    def return_value(self) -> Any:
-        if isinstance(self._return_value, RunError):
-            raise self._return_value
-        return self._return_value
+        return jobs.Told(overrides=self.overrides, status=status, _return_value=value)
 
 
 def compose(sweep: Sweep, overrides: Sequence[str], number: int) -> Job:

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from gan_cli.metrics.directions import Direction as Direction
 from gan_cli.streams import Streams
+from gan_cli.types import Sheet as Sheet
 
 Draw = Callable[[torch.Generator, int], Tensor]
+LogLikelihood = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Subject:
     there are none). Both are drawn without replacement where there are finitely many, and fewer than n where
     there are fewer: `examples` and `unseen_examples` say how many, None where they are drawn without end.
     latents: n draws from the prior, [n, Z]; generate: G(z) in evaluation mode, differentiable, [B, Z] ->
-    [B, *shape]. pixel_range: the values of black and white, None for points. streams: the run's random
+    [B, *shape]. likelihood: ln p of prepared examples by so many samples, None where the model has none.
+    pixel_range: the values of black and white, None for points. streams: the run's random
     numbers; name a purpose of your own, and take `step` for the number.
     """
 
@@ -40,13 +43,7 @@ class Subject:
     latents: Draw
     generate: Callable[[Tensor], Tensor]
     streams: Streams
-
-
-class Sheet(NamedTuple):
-    """Images to look at, [N, C, H, W] in the subject's pixel range, in rows of so many columns."""
-
-    images: Tensor
-    columns: int
+    likelihood: Callable[[torch.Generator, int], LogLikelihood | None] = lambda generator, samples: None
 
 
 class Measured(NamedTuple):
@@ -62,8 +59,8 @@ class Metric(ABC):
     """A measure that a run takes every `evaluate_every` steps and logs as "evaluation/<name>".
 
     A constructor may ask for `loss`, the run's Loss without the tricks around it, `critic`, the Network of
-    its critic without the tricks in it, and `dataset`, its Dataset: the run fills these in. All else is the
-    yaml's.
+    its critic without the tricks in it, `density`, its model of one player, and `dataset`, its Dataset: the
+    run fills these in. All else is the yaml's.
     """
 
     @property

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gan_cli.checks import at_least_one
 from gan_cli.models.base import Norm, Output, PixelRange, normal_init, normalisation
+from gan_cli.models.conditional import Condition, Told
 
 Kernel = Literal[4, 5]
 
@@ -54,23 +55,35 @@ class Critic(nn.Module):
 
     LeakyReLU 0.2, normalisation everywhere but at the input; weights as in Generator. norm `layer` or `none`
     instead of `batch` gives a critic whose score of an example does not depend on the rest of its batch.
-    Raises ValueError as Generator does.
+    With classes it takes labels, too: see `Told`. Raises ValueError as Generator does.
     """
 
-    def __init__(self, shape: tuple[int, ...], width: int = 64, kernel: Kernel = 4, norm: Norm = "batch"):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        width: int = 64,
+        kernel: Kernel = 4,
+        norm: Norm = "batch",
+        classes: int = 0,
+        condition: Condition = "concat",
+    ):
         super().__init__()
         at_least_one(width=width)
         base, halvings = pyramid(shape)
         channels = [width * 2**i for i in range(halvings)]
         bias = norm != "batch"
-        layers: list[nn.Module] = [_down(shape[0], width, kernel, True), nn.LeakyReLU(0.2)]
+        size = channels[-1] * base * base
+        self.told = Told(classes, condition, size)
+        read = shape[0] + self.told.planes
+        layers: list[nn.Module] = [_down(read, width, kernel, True), nn.LeakyReLU(0.2)]
         for inputs, outputs in itertools.pairwise(channels):
             layers += [_down(inputs, outputs, kernel, bias), *normalisation(norm, outputs), nn.LeakyReLU(0.2)]
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * base * base, 1))
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(size, 1))
         normal_init(self, 0.02, norm_std=0.02)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x).squeeze(1)  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, *label: Tensor) -> Tensor:
+        score: Tensor = self.told(self.body, x, *label)
+        return score
 
 
 def pyramid(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gan_cli.checks import at_least_one
 from gan_cli.models.base import Activation, Output, PixelRange, activation, orthogonal_init
+from gan_cli.models.conditional import Condition, Told
 
 Init = Literal["default", "orthogonal"]
 
@@ -43,8 +44,8 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """x · scale → depth × (Linear, activation) → one score an example.
 
-    scale brings far-off points into range (the unrolled GAN's ring divides by 4). Raises ValueError for sizes
-    below 1.
+    scale brings far-off points into range (the unrolled GAN's ring divides by 4). With classes it takes
+    labels, too: see `Told`. Raises ValueError for sizes below 1.
     """
 
     def __init__(
@@ -56,14 +57,19 @@ class Critic(nn.Module):
         init: Init = "default",
         gain: float = 1.0,
         scale: float = 1.0,
+        classes: int = 0,
+        condition: Condition = "concat",
     ):
         super().__init__()
         self.scale = scale
-        self.body = _perceptron(math.prod(shape), width, depth, 1, activation, init, gain)
+        self.told = Told(classes, condition, width)
+        size = math.prod(shape) + self.told.planes
+        self.body = _perceptron(size, width, depth, 1, activation, init, gain)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *label: Tensor) -> Tensor:
         x = x.flatten(1)
-        return self.body(x if self.scale == 1.0 else x * self.scale).squeeze(1)  # type: ignore[no-any-return]
+        score: Tensor = self.told(self.body, x if self.scale == 1.0 else x * self.scale, *label)
+        return score
 
 
 def _perceptron(

@@ -25,10 +25,11 @@ def draw_real(run: Run, n: int, generator: torch.Generator) -> Tensor:
 
 def _drawn(run: Run, data: Table | Sampler, n: int, generator: torch.Generator) -> Tensor:
     """`n` of the data as the critic sees them, fewer if there are fewer: [n, *shape] on the device."""
+    dataset = run.dataset
     if isinstance(data, Sampler):
-        return run.dataset.prepare(data.sample(generator, n))
+        return dataset.prepare(dataset.redraw(data.sample(generator, n), generator))
     order = torch.randperm(len(data), generator=generator, device=generator.device)[:n].sort().values
-    return run.dataset.prepare(data.rows(order).to(run.device))
+    return dataset.prepare(dataset.redraw(data.rows(order).to(run.device), generator))
 
 
 def latent_examples(run: Run, n: int, purpose: str, number: int = 0) -> Tensor:
@@ -62,6 +63,7 @@ def subject(run: Run, state: State, step: int) -> Subject:
         latents=run.learner.latents,
         generate=lambda latent: run.learner.sample(state, latent).float(),
         streams=run.streams,
+        likelihood=lambda generator, samples: run.learner.likelihood(state, generator, samples),
     )
 
 

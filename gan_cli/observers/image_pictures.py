@@ -15,7 +15,8 @@ _ROWS, _COLUMNS = 8, 10
 
 
 class ImagePictures(Observer):
-    """A grid from fixed latents and rows of interpolation every `sample_every` steps, real images once."""
+    """A grid from fixed latents, rows of interpolation and the learner's own pictures every `sample_every`
+    steps, real images once."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -26,27 +27,42 @@ class ImagePictures(Observer):
         self._side = grid_side(run.dataset.shape)
         self._latent = latent_examples(run, self._side**2, "samples")
         start, end = latent_examples(run, 2 * min(_ROWS, self._side), "interpolation").chunk(2)
-        self._path = interpolate(start, end, _COLUMNS, run.learner.latent_kind).flatten(0, 1)
-        real = real_examples(run, self._side**2, "samples/real")
-        self._recorder.picture("real", None, image_grid(real, self._side, self._range))
+        self._path = interpolate(
+            start, end, _COLUMNS, run.learner.latent_kind, run.learner.condition
+        ).flatten(0, 1)
+        self._real = real_examples(run, self._side**2, "samples/real")
+        self._recorder.picture("real", None, image_grid(self._real, self._side, self._range))
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._run.due(self._run.settings.sample_every, step):
             self._draw("samples", step, state, self._latent, self._side)
             self._draw("interpolation", step, state, self._path, _COLUMNS)
+            self._exhibit(step, state)
 
     def _draw(self, name: str, step: int, state: State, latent: Tensor, columns: int) -> None:
         images = generate(self._run, state, latent)
         self._recorder.picture(name, step, image_grid(images, columns, self._range))
 
+    @torch.no_grad()
+    def _exhibit(self, step: int, state: State) -> None:
+        run = self._run
+        shown = run.learner.exhibits(state, self._real, run.streams.at("exhibits", 0))
+        for name, sheet in shown.items():
+            self._recorder.picture(name, step, image_grid(sheet.images.float(), sheet.columns, self._range))
 
-def interpolate(start: Tensor, end: Tensor, count: int, prior: str) -> Tensor:
+
+def interpolate(start: Tensor, end: Tensor, count: int, prior: str, condition: int = 0) -> Tensor:
     """`count` latents from each start to its end, both included: [R, Z], [R, Z] -> [R, count, Z].
 
     A normal prior takes the great circle, (sin((1−t)ω)·a + sin(tω)·b)/sin ω with ω the angle between a and b
     (White 2016, Sampling Generative Networks, §2.1): the middle of a straight line would be much shorter than
-    any draw. A uniform prior takes the straight line, which stays in the cube.
+    any draw. A uniform prior takes the straight line, which stays in the cube, and so do the last `condition`
+    entries, a class.
     """
+    if condition:
+        drawn, told = slice(None, -condition), slice(-condition, None)
+        path = interpolate(start[:, drawn], end[:, drawn], count, prior)
+        return torch.cat([path, interpolate(start[:, told], end[:, told], count, "uniform")], -1)
     t = torch.linspace(0, 1, count, dtype=start.dtype, device=start.device)[:, None]
     a, b = start[:, None], end[:, None]
     if prior == "uniform":

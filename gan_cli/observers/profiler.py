@@ -16,6 +16,19 @@ WARM_UP = 20
 FILE = "profile.json.gz"
 
 
+def too_short(count: int, steps: int) -> str | None:
+    """Why a run of so many steps has no trace of `count` of them; None where it has.
+
+    >>> too_short(5, 24)
+    'runtime.profile=5 traces steps 21 to 25, and the run takes 24; use steps=25 or more'
+    """
+    last = WARM_UP + count
+    if not count or steps >= last:
+        return None
+    traced = f"traces steps {WARM_UP + 1} to {last}"
+    return f"runtime.profile={count} {traced}, and the run takes {steps}; use steps={last} or more"
+
+
 class Profiler(Observer):
     """Traces `runtime.profile` steps into profile.json.gz, in Chrome's trace format.
 
@@ -32,6 +45,8 @@ class Profiler(Observer):
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         done = step - self._run.start_step
+        if done == 1 and (reason := too_short(self._count, self._run.steps - self._run.start_step)):
+            LOGGER.warning("%s", reason)  # of a run that goes on: only now the log is open
         if self._count and done == WARM_UP:
             cuda = self._run.device.type == "cuda"
             activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if cuda else [])
@@ -43,8 +58,6 @@ class Profiler(Observer):
     def finish(self, step: int, state: State, outcome: Outcome) -> None:
         if self._trace is not None:
             self._write()
-        elif self._count and step - self._run.start_step < WARM_UP:
-            LOGGER.warning("runtime.profile=%d: the run ended before its step %d", self._count, WARM_UP + 1)
 
     def _write(self) -> None:
         if self._run.device.type == "cuda":

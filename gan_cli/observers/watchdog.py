@@ -126,11 +126,12 @@ class Watchdog(Observer):
 def examine(learner: Learner, state: State, batches: Round) -> str | None:
     """The first thing that is not finite when one round is played from a state, in words; None if all is.
 
-    The round is played with one critic batch, then two, …, so that the critic's moves are seen one by one.
+    The round is played to its first move, then to its second, …: a critic's moves are seen one by one.
     """
-    moves = len(batches.critic)
-    for move in range(1, moves + 1):
-        after, traces = learner.play(state, batches._replace(critic=batches.critic[:move]))
+    beginnings = learner.beginnings(batches)
+    moves = len(beginnings)
+    for move, beginning in enumerate(beginnings, start=1):
+        after, traces = learner.play(state, beginning)
         where = f" in critic move {move} of {moves}" if moves > 1 else ""
         players = ("critic",) if move < moves else tuple(traces)
         for player in players:

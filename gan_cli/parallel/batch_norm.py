@@ -35,7 +35,7 @@ class SharedBatchNorm(BatchNorm):
         own_variance, own_mean = torch.var_mean(wide, axes, correction=0)
         about = 0.0 if self.running_mean is None else self.running_mean.to(wide.dtype)
         mean, second = collectives.mean([own_mean, own_variance + (own_mean - about).square()])
-        variance = second - (mean - about).square()
+        variance = (second - (mean - about).square()).clamp(min=0)  # whatever rounding leaves of it
         self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1])
         shape = [1, -1, *(1 for _ in x.shape[2:])]
         scale = torch.rsqrt(variance + self.eps)

@@ -19,7 +19,7 @@ from torch.distributed.rendezvous import rendezvous
 from gan_cli.parallel.collectives import Lost
 from gan_cli.parallel.ranks import Ranks
 
-_PAUSE, _PATIENCE = 0.1, timedelta(minutes=5)
+_PAUSE, _LAST, _PATIENCE = 0.1, 5.0, timedelta(minutes=5)
 _FAILURE, _EMPTY = "failure", ""
 
 
@@ -78,6 +78,22 @@ class Board:
         except RuntimeError as error:
             raise _gone(error) from error
         self.wait(name)
+
+    def part(self) -> None:
+        """Wait until all processes are at their end; the first one, who may hold the store, leaves last.
+
+        Raises Lost if one fails meanwhile.
+        """
+        self.meet("end")
+        try:
+            self.store.add("left", 1)
+            until = time.monotonic() + _LAST
+            while self._ranks.leads and self.store.add("left", 0) < self._ranks.count:
+                if time.monotonic() > until:
+                    return  # killed on its last step: what it had to do is done
+                time.sleep(_PAUSE)
+        except RuntimeError as error:
+            raise _gone(error) from error
 
     def fail(self, line: str, trace: str = "") -> None:
         """Tell all that this process has failed; the first to say so is the one that counts."""

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
@@ -116,10 +116,12 @@ def joined(ranks: Ranks, device: torch.device) -> Iterator[Crew]:
             notes.meet("start")
             _connect(ranks, device, notes)
             yield Crew(ranks, device)
-            if ranks.leads:
-                notes.post("end", "done")
-            notes.wait("end")
+            notes.part()
         dist.destroy_process_group()
+    except KeyboardInterrupt:  # the others may wait where no closed connection tells them
+        with suppress(Lost):
+            notes.fail("it was stopped at once")
+        raise
     except Exception as error:
         if not ranks.leads or (isinstance(error, GanTrainError) and not isinstance(error, Lost)):
             raise

@@ -19,7 +19,7 @@ from gan_cli.parallel.batch_norm import compared_with_all, mixing, running, sync
 from gan_cli.parallel.calculus import DataParallel
 from gan_cli.parallel.ranks import Ranks
 from gan_cli.streams import Streams
-from gan_cli.types import Batch, Play, Player, Round, State, Trace, Tree
+from gan_cli.types import Batch, GameRound, GameState, Play, Player, Trace, Tree
 
 Statistics = Literal["sync", "ghost"]
 
@@ -33,19 +33,19 @@ class SharedGame(Game):
 
     ranks: Ranks = field(default_factory=Ranks)
 
-    def draw(self, step: int, feed: Source, streams: Streams) -> Round:
+    def draw(self, step: int, feed: Source, streams: Streams) -> GameRound:
         """The process's own rows of round `step`: noise is drawn for all, as one process draws it."""
-        shapes = _Shapes(feed, self.batch_size)
+        shapes = _Shapes(feed, self.batch_size, self.ranks.rows(self.batch_size))
         drawn = super().draw(step, shapes, streams)
         critic = tuple(
             self._own(batch)._replace(real=real) for batch, real in zip(drawn.critic, shapes.own, strict=True)
         )
-        return Round(critic, self._own(drawn.generator)._replace(real=shapes.own[-1]))
+        return GameRound(critic, self._own(drawn.generator)._replace(real=shapes.own[-1]))
 
     def _own(self, batch: Batch) -> Batch:
         def rows(tree: Tree, size: int) -> Tree:
             mine = self.ranks.rows(size)
-            # A copy, or the whole batch's memory would stay.
+            # By the contract of View.draw and Term.draw. A copy, or the whole batch's memory would stay.
             return tree_map_only(Tensor, lambda t: t[mine].clone() if t.ndim and len(t) == size else t, tree)
 
         examples, packs = self.batch_size, self.batch_size // self.packing
@@ -62,10 +62,10 @@ def ghost(game: Game) -> Play:
     Its running statistics, which training does not look at, are averaged over the processes after each.
     """
 
-    def play(state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
+    def play(state: GameState, batches: GameRound) -> tuple[GameState, dict[str, Trace]]:
         after, traces = dynamics.play(game, state, batches)
         generator = _averaged(after.generator, game.generator)
-        return State(generator, _averaged(after.critic, game.critic), after.step), traces
+        return GameState(generator, _averaged(after.critic, game.critic), after.step), traces
 
     return play
 
@@ -73,14 +73,20 @@ def ghost(game: Game) -> Play:
 class _Shapes:
     """Whole batches in shape alone, of which it keeps the process's own rows."""
 
-    def __init__(self, feed: Source, size: int):
-        self._feed, self._size = feed, size
+    def __init__(self, feed: Source, size: int, rows: slice):
+        self._feed, self._size, self._rows = feed, size, rows
         self.own: list[Tensor] = []
 
     def batch(self, number: int) -> Tensor:
         own = self._feed.batch(number)
         self.own.append(own)
         return own[:1].expand(self._size, *own.shape[1:])
+
+    def labels(self, number: int) -> Tensor:
+        own = self._feed.labels(number)
+        whole = own.new_zeros(self._size)
+        whole[self._rows] = own
+        return whole
 
 
 @torch.no_grad()

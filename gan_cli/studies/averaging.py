@@ -67,6 +67,10 @@ class Ones:
         """The one example, [1, 1]."""
         return torch.ones(1, 1, dtype=torch.float64)
 
+    def labels(self, number: int) -> Tensor:
+        """The one class, [1]."""
+        return torch.zeros(1, dtype=torch.int64)
+
 
 def game_of(shape: Shape, weight: float, rate: float, order: Order) -> Game:
     """The zero-sum game (f(x) − 1)(y − 1), as a WGAN: V's mean on Q less that on P is its value.

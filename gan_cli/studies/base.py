@@ -18,6 +18,7 @@ from gan_cli.data.feed import Feed
 from gan_cli.ensemble import Ensemble
 from gan_cli.errors import RunError
 from gan_cli.files import write_atomic
+from gan_cli.game import Game
 from gan_cli.learner import Source
 from gan_cli.runtime import compiles
 from gan_cli.streams import Streams
@@ -74,7 +75,7 @@ class Runs:
     """The runs of one setting: their ensemble, seeds, feeds and streams."""
 
     experiment: Experiment
-    ensemble: Ensemble
+    ensemble: Ensemble[Game]
     seeds: Sequence[int]
     feeds: Sequence[Source]
     streams: Sequence[Streams]

@@ -13,16 +13,16 @@ from gan_cli.dynamics import critic_moves
 from gan_cli.game import Game
 from gan_cli.losses.base import Loss
 from gan_cli.objectives import at, of_generator
-from gan_cli.types import Batch, Params, Round, State
+from gan_cli.types import Batch, GameRound, GameState, Params
 
 
-def critic_round(game: Game, state: State, batches: Round) -> State:
+def critic_round(game: Game, state: GameState, batches: GameRound) -> GameState:
     """A round in which only the critic moves, once a critic batch. `step` counts these rounds."""
-    return State(state.generator, critic_moves(game, state, batches.critic), state.step + 1)
+    return GameState(state.generator, critic_moves(game, state, batches.critic), state.step + 1)
 
 
 @torch.no_grad()
-def generator_gradient(game: Game, state: State, batch: Batch) -> Params:
+def generator_gradient(game: Game, state: GameState, batch: Batch) -> Params:
     """∇_θ of the generator's objective on one batch, against the critic as it stands."""
 
     def objective(theta: Params) -> tuple[Tensor, tuple[()]]:
@@ -34,7 +34,9 @@ def generator_gradient(game: Game, state: State, batch: Batch) -> Params:
     return game.calculus.gradient(objective, state.generator.params)[0]
 
 
-def gradient_size(game: Game, state: State, batches: Sequence[Batch], loss: Loss) -> tuple[Tensor, Tensor]:
+def gradient_size(
+    game: Game, state: GameState, batches: Sequence[Batch], loss: Loss
+) -> tuple[Tensor, Tensor]:
     """‖ḡ‖ of the mean ḡ of the batches' gradients under `loss`, and √(E‖g − ḡ‖²), one batch's noise: [], [].
 
     The expectation is over batches, with n − 1 in the denominator; 0 for one batch.

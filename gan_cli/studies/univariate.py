@@ -24,7 +24,7 @@ from gan_cli.studies import figures
 from gan_cli.studies.base import Desk, Runs, rounds, runs
 from gan_cli.studies.optimum import Line, Optimum, bound_of, optimum
 from gan_cli.studies.report import leave, spread, table
-from gan_cli.types import State
+from gan_cli.types import GameState
 
 PAPER = {
     "kl": Optimum(1.0335, 1.8236, 0.2801),
@@ -94,7 +94,7 @@ class Univariate:
         assert state is not None
         return self._result(them, state, torch.stack(path).double().cpu())
 
-    def _result(self, them: Runs, state: State, path: Tensor) -> dict[str, Any]:
+    def _result(self, them: Runs, state: GameState, path: Tensor) -> dict[str, Any]:
         """The numbers of one divergence from its last state and all moments, [steps, 2, S]."""
         last = max(1, round(len(path) * self.average))
         mean, std = path[-last:].mean(0).tolist()
@@ -137,7 +137,7 @@ def _optimum(made: Experiment) -> Optimum:
     return optimum(_divergence(made), _line(made))
 
 
-def _moments(state: State) -> Tensor:
+def _moments(state: GameState) -> Tensor:
     """μ and |σ| of each run's generator, [2, S]."""
     params = state.generator.params
     return torch.stack([params["mean"][:, 0], params["map"][:, 0, 0].abs()])

@@ -27,7 +27,7 @@ from gan_cli.observers.recorder import Picture
 from gan_cli.studies import ahead_figure
 from gan_cli.studies.base import Desk, Measure, Runs, train
 from gan_cli.studies.report import leave, spread, table
-from gan_cli.types import State
+from gan_cli.types import GameState
 
 Array = NDArray[np.floating]
 HEADER = (
@@ -104,7 +104,7 @@ class Unrolled:
     def _measure(
         self, ahead: int, law: Distribution, shown: Sequence[int], clouds: dict[int, Any], desk: Desk
     ) -> Measure:
-        def measure(runs: Runs, state: State, step: int) -> dict[str, Tensor]:
+        def measure(runs: Runs, state: GameState, step: int) -> dict[str, Tensor]:
             points = runs.samples(state, self.samples, "study", step).float()
             law_there = law.to(points.device)
             found = [_measured(cloud, law_there) for cloud in points]

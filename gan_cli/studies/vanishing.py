@@ -17,7 +17,7 @@ from gan_cli.studies import figures
 from gan_cli.studies.base import Desk, Runs, rounds, runs
 from gan_cli.studies.gradients import critic_round, gradient_size
 from gan_cli.studies.report import leave, magnitude, table
-from gan_cli.types import State
+from gan_cli.types import GameState
 
 SHOWN = 0, 10, 100, 500, 1000, 2000, 5000
 """The critic's updates that the table shows, as far as they are measured."""
@@ -101,7 +101,7 @@ class Vanishing:
         spaced = {round(self.updates * (i / parts) ** 2) for i in range(self.points)}
         return sorted(spaced | {u for u in SHOWN if u <= self.updates})
 
-    def _generators(self, desk: Desk) -> dict[int, State]:
+    def _generators(self, desk: Desk) -> dict[int, GameState]:
         """The stacked states after each number of rounds."""
         made = desk.experiment()
         with runs(made, self._seeds(made.seed)) as them:
@@ -109,7 +109,7 @@ class Vanishing:
             states = chain([start], rounds(them, start, 0, self.trained[-1], desk))
             return {step: state for step, state in enumerate(states) if step in self.trained}
 
-    def _measured(self, desk: Desk, critic: Critic, start: State) -> Found:
+    def _measured(self, desk: Desk, critic: Critic, start: GameState) -> Found:
         """Each asked loss's {"updates": [points], "norm", "noise": [points][seeds]}."""
         made = desk.experiment(*critic.overrides)
         losses = {
@@ -120,7 +120,7 @@ class Vanishing:
         found: Found = {name: {"updates": moments, "norm": [], "noise": []} for name in losses}
         with runs(made, self._seeds(made.seed)) as them:
             fresh = them.ensemble.init(them.seeds, made.device)
-            state = State(start.generator, fresh.critic, fresh.step)
+            state = GameState(start.generator, fresh.critic, fresh.step)
             move = torch.vmap(lambda s, b: critic_round(them.ensemble.game, s, b))
             for update in range(self.updates + 1):
                 if update in moments:
@@ -130,7 +130,7 @@ class Vanishing:
                     state = move(state, them.ensemble.draw(update, them.feeds, them.streams))
         return found
 
-    def _look(self, them: Runs, state: State, losses: Mapping[str, Loss], found: Found) -> None:
+    def _look(self, them: Runs, state: GameState, losses: Mapping[str, Loss], found: Found) -> None:
         """Add each loss's norm and noise, on latents that no critic was trained on."""
         game, first = them.ensemble.game, self.updates + 1
         several = [

@@ -38,7 +38,10 @@ class Scene(NamedTuple):
 
 @runtime_checkable
 class Term(Protocol):
-    """A summand of one player's objective, with a memory that every move of that player updates."""
+    """A summand of one player's objective, with a memory that every move of that player updates.
+
+    One that looks at its player's parameters alone, and so needs no rival, says of_parameters = True.
+    """
 
     @property
     def name(self) -> str:
@@ -65,7 +68,10 @@ class Term(Protocol):
         ...
 
     def draw(self, generator: torch.Generator, shape: torch.Size, dtype: torch.dtype) -> Noise:
-        """The randomness of one move, in which the critic sees real examples of that shape, [B, …]."""
+        """The randomness of one move, in which the critic sees real examples of that shape, [B, …].
+
+        A tensor of B rows holds one for each example, as in `View.draw`.
+        """
         ...
 
     def value(self, scene: Scene, memory: Tree, noise: Noise) -> Tensor | None:

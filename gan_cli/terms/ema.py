@@ -42,6 +42,7 @@ class EMA:
     name: ClassVar[str] = "ema"
     side: ClassVar[Side] = "generator"
     per_sample: ClassVar[bool] = False
+    of_parameters: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         at_least_one(batch_size=self.batch_size, every=self.every)

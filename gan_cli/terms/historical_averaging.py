@@ -47,6 +47,7 @@ class HistoricalAveraging:
 
     name: ClassVar[str] = "historical_averaging"
     per_sample: ClassVar[bool] = False
+    of_parameters: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         nonnegative(weight=self.weight)

@@ -19,7 +19,11 @@ class View(Protocol):
     """x -> x for the critic's eyes, [B, …] -> [B, …]."""
 
     def draw(self, generator: torch.Generator, x: torch.Size, dtype: torch.dtype) -> Noise:
-        """The randomness for one batch of that shape."""
+        """The randomness for one batch of that shape.
+
+        A tensor of as many rows as the batch has examples holds one for each: where several processes share
+        the batch, each gets its own rows of it. Any other tensor is for all of them.
+        """
         ...
 
     def apply(self, x: Tensor, noise: Noise, step: Tensor) -> Tensor:

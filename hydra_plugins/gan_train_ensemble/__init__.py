@@ -10,6 +10,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from gan_cli.errors import nearest
+
 
 class EnsembleLauncher(Launcher):
     """A sweep's jobs side by side in one process, as stacked tensors.
@@ -21,9 +23,11 @@ class EnsembleLauncher(Launcher):
 
     def __init__(self, width: int = 32, compile: Literal["auto", "on", "off"] = "auto") -> None:  # noqa: A002
         if not isinstance(width, int) or isinstance(width, bool) or width < 32 or width % 32:
-            raise ValueError(f"width must be a multiple of 32, got {width!r}")
-        if compile not in ("auto", "on", "off"):
-            raise ValueError(f"compile must be one of auto, on, off, got {compile!r}")
+            near = 32 * max(1, round(width / 32)) if isinstance(width, int | float) else 32
+            raise ValueError(f"width must be a multiple of 32, got {width!r}; use {near}")
+        if compile not in (choices := ("auto", "on", "off")):
+            close = nearest(str(compile), choices)
+            raise ValueError(f"compile must be one of {', '.join(choices)}, got {compile!r}{close}")
         self.width, self.compile = width, compile
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:

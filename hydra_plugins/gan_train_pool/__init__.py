@@ -20,7 +20,8 @@ class PoolLauncher(Launcher):
         for name, value, least in (("workers", workers, 1), ("retries", retries, 0)):
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
             if not (whole or (value is None and name == "workers")):
-                raise ValueError(f"{name} must be a whole number ≥ {least}, got {value!r}")
+                none = " or null" if name == "workers" else ""
+                raise ValueError(f"{name} must be a whole number ≥ {least}{none}, got {value!r}; use {least}")
         self.workers, self.retries = workers, retries
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:

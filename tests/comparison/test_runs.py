@@ -49,6 +49,16 @@ def test_runs_are_found_below_each_once_in_natural_order(tmp_path: Path) -> None
     assert [run.name for run in runs.read([tmp_path / "s/10"]).runs] == ["10"]
 
 
+def test_a_run_that_a_sweep_ended_early_is_pruned(tmp_path: Path) -> None:
+    ends = {"a": "stopped", "b": "stopped", "c": "done", "d": "failed"}
+    for name, outcome in ends.items():
+        folder = plant(tmp_path / name, outcome=outcome)
+        if name != "b":
+            (folder / ".pruned").touch()
+    found = runs.read([tmp_path]).runs
+    assert [run.outcome for run in found] == ["pruned", "stopped", "done", "failed"]
+
+
 def test_a_study_is_no_run(tmp_path: Path) -> None:
     plant(tmp_path / "a")
     plant(tmp_path / "b", {"study": {"_target_": "gan_cli.studies.unrolled.Unrolled"}})

@@ -16,7 +16,7 @@ from gan_cli.terms.r1 import R1
 from gan_cli.transforms.adam import Adam, AdamW
 from gan_cli.transforms.rmsprop import RMSprop
 from gan_cli.transforms.sgd import SGD
-from gan_cli.types import Params, Player, Round, State
+from gan_cli.types import GameRound, GameState, Params, Player
 from tests.games import CPU, Cloud
 
 MakeOptimiser = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
@@ -93,7 +93,7 @@ def packs(x: Tensor, m: int) -> Tensor:
     return torch.stack([torch.cat([*x[i : i + m]]) for i in range(0, len(x), m)])
 
 
-def warmed(game: Game, rounds: int = 3) -> tuple[State, Round]:
+def warmed(game: Game, rounds: int = 3) -> tuple[GameState, GameRound]:
     """A state whose optimisers remember something, and the next round's batches."""
     streams, feed = Streams(1, CPU), Cloud()
     state = game.init(1)
@@ -102,14 +102,19 @@ def warmed(game: Game, rounds: int = 3) -> tuple[State, Round]:
     return state, game.draw(rounds, feed, streams)
 
 
-def generator_gradient(game: Game, state: State, batches: Round) -> tuple[Params, State]:
+def generator_gradient(game: Game, state: GameState, batches: GameRound) -> tuple[Params, GameState]:
     """The gradient that a generator with SGD of rate 1 follows in this round, and the state after it."""
     after, _ = game.play(state, batches)
     return {k: p - after.generator.params[k] for k, p in state.generator.params.items()}, after
 
 
 def ahead_loss(
-    game: Game, state: State, start: Player, batches: Round, theta: Params, make_optimiser: MakeOptimiser
+    game: Game,
+    state: GameState,
+    start: Player,
+    batches: GameRound,
+    theta: Params,
+    make_optimiser: MakeOptimiser,
 ) -> Tensor:
     """f(θ_G, θ_D^K(θ_G)) and the generator's own terms, the critic moving on from `start`."""
     generator = module_of(game.generator, Player(theta, state.generator.buffers, ()))
@@ -138,9 +143,9 @@ def slope_along(function: Callable[[float], Tensor], h: float = 1e-4) -> Tensor:
     return (8 * (function(h) - function(-h)) - (function(2 * h) - function(-2 * h))) / (12 * h)
 
 
-def load_memory(optimiser: torch.optim.Optimizer, critic: nn.Module, player: Player | State) -> None:
+def load_memory(optimiser: torch.optim.Optimizer, critic: nn.Module, player: Player | GameState) -> None:
     """Give a torch optimiser what ours remembers of the critic."""
-    memory: Any = (player.critic if isinstance(player, State) else player).memory
+    memory: Any = (player.critic if isinstance(player, GameState) else player).memory
     for name, p in critic.named_parameters():
         if isinstance(optimiser, torch.optim.Adam):  # AdamW is one
             moments = {"exp_avg": memory.mean[name].clone(), "exp_avg_sq": memory.square[name].clone()}

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from gan_cli.data.feed import Feed
 from gan_cli.streams import Streams
-from gan_cli.types import State
+from gan_cli.types import GameState
 from tests.test_combinations import built
 
 CASES = {
@@ -26,7 +26,7 @@ CASES = {
 }
 
 
-def trained(overrides: list[str], rounds: int = 3) -> State:
+def trained(overrides: list[str], rounds: int = 3) -> GameState:
     made = built(*overrides, "model.width=8", "batch_size=8", "device=cpu")
     game, streams = made.learner, Streams(0, torch.device("cpu"))
     state = game.init(0)

@@ -19,7 +19,7 @@ from gan_cli.game import Game
 from gan_cli.streams import Streams
 from gan_cli.terms.historical_averaging import HistoricalAveraging, historical_averaging
 from gan_cli.terms.r1 import R1
-from gan_cli.types import Batch, Round, State
+from gan_cli.types import Batch, GameRound, GameState
 from tests.dynamics.replay import OPTIMISERS, MakeOptimiser, critic_loss, history_of, module_of
 from tests.games import CPU, Cloud, small_game
 from tests.laws.bilinear import bilinear, distance
@@ -28,7 +28,7 @@ from tests.laws.bilinear import bilinear, distance
 class Loop:
     """Both players as modules with torch's optimisers; a statistic is fed by the owner's moves alone."""
 
-    def __init__(self, game: Game, state: State, make: MakeOptimiser):
+    def __init__(self, game: Game, state: GameState, make: MakeOptimiser):
         self.game, self.step = game, 0
         self.g, self.d = module_of(game.generator, state.generator), module_of(game.critic, state.critic)
         self.past_g = history_of(game.generator, state.generator, self.g)
@@ -54,17 +54,17 @@ class Loop:
             p.grad = g
         self.optimisers[player].step()
 
-    def both(self, batches: Round) -> None:
+    def both(self, batches: GameRound) -> None:
         """One simultaneous move, both gradients taken before it."""
         of_d = self.critic_gradient(batches.critic[-1])
         of_g = self.generator_gradient(batches.generator)
         self.move(self.d, of_d)
         self.move(self.g, of_g)
 
-    def simultaneous(self, batches: Round) -> None:
+    def simultaneous(self, batches: GameRound) -> None:
         self.both(batches)
 
-    def extragradient(self, batches: Round) -> None:
+    def extragradient(self, batches: GameRound) -> None:
         """Look one move ahead, come back, and move by the gradients from there (Gidel et al. 2019)."""
         start = [p.detach().clone() for player in (self.g, self.d) for p in player.parameters()]
         with keeping(self.g), keeping(self.d):
@@ -77,7 +77,7 @@ class Loop:
         self.move(self.d, of_d)
         self.move(self.g, of_g)
 
-    def round(self, batches: Round, last: Callable[[Round], None]) -> None:
+    def round(self, batches: GameRound, last: Callable[[GameRound], None]) -> None:
         for batch in batches.critic[:-1]:
             self.move(self.d, self.critic_gradient(batch))
             self.past_d.add()

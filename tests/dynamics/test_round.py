@@ -20,7 +20,7 @@ from gan_cli.terms.r1 import R1
 from gan_cli.transforms.adam import Adam
 from gan_cli.transforms.base import chain
 from gan_cli.transforms.clipping import GradientClipping
-from gan_cli.types import Params, State
+from gan_cli.types import GameState, Params
 from gan_cli.views.instance_noise import InstanceNoise
 from tests.games import CPU, Cloud, small_game
 
@@ -35,7 +35,7 @@ FULL: dict[str, Any] = {
 NORMED = FULL | {"normed": True, "terms": []}
 
 
-def trained(rounds: int, seed: int = 0, **options: Any) -> State:
+def trained(rounds: int, seed: int = 0, **options: Any) -> GameState:
     game, streams, feed = small_game(**options), Streams(seed, CPU), Cloud()
     state = game.init(seed)
     for step in range(rounds):

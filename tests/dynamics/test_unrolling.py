@@ -25,7 +25,7 @@ from gan_cli.terms.lecam import LeCam
 from gan_cli.terms.r1 import R1
 from gan_cli.transforms.adam import Adam
 from gan_cli.transforms.sgd import SGD
-from gan_cli.types import State
+from gan_cli.types import GameState
 from tests.dynamics.replay import (
     OPTIMISERS,
     MakeOptimiser,
@@ -193,7 +193,9 @@ def test_an_extragradient_generator_follows_the_unrolled_gradient_where_both_loo
     simultaneous = replace(small_game(unroll=2, **rate), order=Simultaneous())
     state, batches = warmed(simultaneous)
     there, _ = simultaneous.play(state, batches)
-    at_there, _ = generator_gradient(simultaneous, State(there.generator, there.critic, state.step), batches)
+    at_there, _ = generator_gradient(
+        simultaneous, GameState(there.generator, there.critic, state.step), batches
+    )
     found, _ = generator_gradient(replace(simultaneous, order=Extragradient()), state, batches)
     assert_close(found, at_there)
 

@@ -78,6 +78,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_diverged_job_is_told_and_the_others_end_in_order(swept: Path) -> None:
     outcomes = [summary(swept / "all" / str(job))["outcome"] for job in range(8)]
     assert outcomes == ["done", "failed"] * 4
+    assert "Error executing job" not in (swept / "err").read_text()  # Hydra's own line
     told = [line for line in (swept / "err").read_text().splitlines() if line.startswith("gan-train:")]
     assert sorted(line.split(":")[1] for line in told[:4]) == [f" job {job}" for job in (1, 3, 5, 7)]
     assert all("step " in line for line in told[:4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,14 @@ def test_killed_workers_and_sweeps_lose_nothing(tmp_path: Path) -> None:
     assert all(torch.equal(tensor, found[name]) for name, tensor in wanted.items())
 
 
+@pytest.fixture
+def hangup_counts() -> Iterator[None]:
+    """Nohup, under which the tests may run, has processes ignore the hangup, as it should."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -67,6 +76,7 @@ def test_killed_workers_and_sweeps_lose_nothing(tmp_path: Path) -> None:
         pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.usefixtures("hangup_counts")
 def test_a_signal_ends_all_jobs_in_order(number: signal.Signals, code: int, tmp_path: Path) -> None:
     words, jobs = [*pooled.plant(tmp_path), *SLOW, "seed=0,1,2"], [tmp_path / "all/0", tmp_path / "all/1"]
     with pooled.started(tmp_path, [*words, "checkpoint_every=0"]) as sweep:

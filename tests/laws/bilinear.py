@@ -15,7 +15,7 @@ from gan_cli.network import Network
 from gan_cli.streams import Streams
 from gan_cli.transforms.base import Transform, chain
 from gan_cli.transforms.sgd import SGD
-from gan_cli.types import State
+from gan_cli.types import GameState
 from tests.games import CPU, loss
 
 
@@ -54,7 +54,7 @@ def bilinear(
     rate: float = 0.2,
     rounds: int = 200,
     critic_steps: int = 1,
-) -> State:
+) -> GameState:
     """WGAN's game with real examples 0, generated ones x and V(x) = yx, played from (1, 1)."""
     transform = chain(SGD(lr=rate), *tricks)
     made = Game(
@@ -76,6 +76,6 @@ def bilinear(
     return state
 
 
-def distance(state: State) -> float:
+def distance(state: GameState) -> float:
     """From the equilibrium (0, 0)."""
     return math.hypot(state.generator.params["x"].item(), state.critic.params["y"].item())

@@ -14,7 +14,7 @@ from gan_cli.calculus import functional
 from gan_cli.game import Game
 from gan_cli.objectives import at, of_generator
 from gan_cli.streams import Streams
-from gan_cli.types import Params, State
+from gan_cli.types import GameState, Params
 from tests.games import CPU, Cloud
 from tests.test_combinations import built
 
@@ -48,7 +48,7 @@ def feed(of: Game) -> Any:
     return Pictures() if images else Cloud(4)
 
 
-def trained(of: Game, rounds: int, seed: int = 0) -> State:
+def trained(of: Game, rounds: int, seed: int = 0) -> GameState:
     """The state after some rounds, one run alone."""
     state, streams, real = of.init(seed), Streams(seed, CPU), feed(of)
     for step in range(rounds):

@@ -28,7 +28,7 @@ from gan_cli.metrics.modes import ModeCoverage
 from gan_cli.observers.base import Run
 from gan_cli.observers.examples import subject
 from gan_cli.streams import Streams
-from gan_cli.types import State
+from gan_cli.types import GameState
 
 YAMLS = sorted((Path(__file__).parents[2] / "configs" / "metric").glob("*.yaml"))
 NAMES = [path.stem for path in YAMLS]
@@ -53,7 +53,7 @@ class Case(NamedTuple):
     metric: Metric
     subject: Subject
     run: Run
-    state: State
+    state: GameState
 
 
 def small(name: str) -> list[str]:

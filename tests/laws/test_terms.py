@@ -18,7 +18,7 @@ from gan_cli.streams import Streams
 from gan_cli.terms.base import Term
 from gan_cli.transforms.sgd import SGD
 from gan_cli.tricks import Tricks
-from gan_cli.types import Params, Round, State
+from gan_cli.types import GameRound, GameState, Params
 from tests.games import CONFIGS, CPU, Cloud, small_game
 
 STRENGTHS = ("weight", "gamma", "generator", "critic")
@@ -65,17 +65,17 @@ def game_of(terms: tuple[Term, ...] = (), lr: float = 0.01, **options: Any) -> G
     return small_game(terms=terms, generator_transform=SGD(lr=lr), critic_transform=SGD(lr=lr), **options)
 
 
-def steep(state: State) -> State:
+def steep(state: GameState) -> GameState:
     """The state with a critic steep enough for a one-sided penalty."""
     critic = state.critic
     return state._replace(critic=critic._replace(params={k: 6 * p for k, p in critic.params.items()}))
 
 
-def drawn(game: Game, step: int, seed: int = 1) -> Round:
+def drawn(game: Game, step: int, seed: int = 1) -> GameRound:
     return game.draw(step, Cloud(), Streams(seed, CPU))
 
 
-def warmed(game: Game, rounds: int = 3, seed: int = 1) -> State:
+def warmed(game: Game, rounds: int = 3, seed: int = 1) -> GameState:
     """A state whose terms remember something."""
     state = steep(game.init(seed))
     for step in range(rounds):
@@ -83,12 +83,12 @@ def warmed(game: Game, rounds: int = 3, seed: int = 1) -> State:
     return state
 
 
-def params(state: State) -> tuple[Params, Params]:
+def params(state: GameState) -> tuple[Params, Params]:
     return state.generator.params, state.critic.params
 
 
-def without_terms(state: State) -> State:
-    return State(state.generator._replace(terms=()), state.critic._replace(terms=()), state.step)
+def without_terms(state: GameState) -> GameState:
+    return GameState(state.generator._replace(terms=()), state.critic._replace(terms=()), state.step)
 
 
 def assert_close(a: Any, b: Any, tolerance: float = 0.0) -> None:

@@ -25,7 +25,7 @@ from gan_cli.terms.lecam import LeCam
 from gan_cli.terms.r2 import R2
 from gan_cli.terms.wgan_gp import WGANGP
 from gan_cli.transforms.sgd import SGD
-from gan_cli.types import Batch, Player, Round, State
+from gan_cli.types import Batch, GameRound, GameState, Player
 from tests.games import scene_of, small_game
 
 DOUBLE = torch.float64
@@ -195,10 +195,10 @@ def test_consensus_follows_the_field_of_a_quadratic_game(calculus: Any) -> None:
     )
     start = game.init(0)
     theta, psi = torch.tensor([1.5], dtype=DOUBLE), torch.tensor([-0.4], dtype=DOUBLE)
-    state = State(_at(start.generator, theta=theta), _at(start.critic, psi=psi), start.step)
+    state = GameState(_at(start.generator, theta=theta), _at(start.critic, psi=psi), start.step)
     real = torch.tensor([[1.0], [-0.2], [0.7]], dtype=DOUBLE)
     batch = Batch(real, torch.zeros(3, 3, dtype=DOUBLE), critic_terms=((),), generator_terms=((),))
-    after, traces = game.play(state, Round((batch,), batch))
+    after, traces = game.play(state, GameRound((batch,), batch))
     v = np.array([-psi.item() - C * theta.item(), theta.item() - real.mean().item()])
     jacobian = np.array([[-C, -1.0], [1.0, 0.0]])
     step = v + 0.3 * jacobian.T @ v

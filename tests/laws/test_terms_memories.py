@@ -16,13 +16,13 @@ from gan_cli.terms.base import Term
 from gan_cli.terms.ema import EMA
 from gan_cli.terms.historical_averaging import historical_averaging
 from gan_cli.terms.lecam import Anchors, LeCam
-from gan_cli.types import Params, State
+from gan_cli.types import GameState, Params
 from tests.games import CPU, Cloud, scene_of, small_game
 
 ROUNDS = 12
 
 
-def trained(*terms: Term, critic_steps: int = 1) -> tuple[Game, list[State], list[Any]]:
+def trained(*terms: Term, critic_steps: int = 1) -> tuple[Game, list[GameState], list[Any]]:
     """A game's states from the first on, and the traces between them."""
     game = small_game(terms=terms, critic_steps=critic_steps)
     streams, feed = Streams(0, CPU), Cloud()
@@ -63,7 +63,7 @@ def test_a_player_with_weight_zero_has_no_mean() -> None:
     assert historical_averaging(0.0, 0.0) == ()
 
 
-def plain_average(states: list[State], kept: list[float]) -> Params:
+def plain_average(states: list[GameState], kept: list[float]) -> Params:
     """θ̄ ← βθ̄ + (1−β)θ in floats, number by number."""
     average = {k: p.double().numpy().copy() for k, p in states[0].generator.params.items()}
     for state, beta in zip(states[1:], kept, strict=True):

@@ -25,7 +25,7 @@ from gan_cli.terms.r2 import R2
 from gan_cli.terms.wgan_gp import WGANGP
 from gan_cli.transforms.adam import Adam
 from gan_cli.transforms.sgd import SGD
-from gan_cli.types import Params, Round, State
+from gan_cli.types import GameRound, GameState, Params
 from tests.games import CPU, Cloud, small_game
 
 OPTIMISERS: dict[str, tuple[Any, Any]] = {
@@ -128,7 +128,7 @@ def matched(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     return (gap**2).sum()
 
 
-def play_on(game: Game) -> tuple[State, Round]:
+def play_on(game: Game) -> tuple[GameState, GameRound]:
     """A state whose optimisers and terms remember something, and the next round's batches."""
     streams, feed = Streams(1, CPU), Cloud()
     state = game.init(1)
@@ -138,7 +138,12 @@ def play_on(game: Game) -> tuple[State, Round]:
 
 
 def replayed_loss(
-    game: Game, after: State, batches: Round, theta: Params, optimiser: Any, term: Callable[..., Replayed]
+    game: Game,
+    after: GameState,
+    batches: GameRound,
+    theta: Params,
+    optimiser: Any,
+    term: Callable[..., Replayed],
 ) -> Tensor:
     """The generator's loss against the critic that has moved on from where it stands `after` its own move."""
     generator = copy.deepcopy(game.generator.network.module)
@@ -162,7 +167,7 @@ def replayed_loss(
     return loss.detach()
 
 
-def _load_memory(optimiser: torch.optim.Optimizer, critic: nn.Module, after: State) -> None:
+def _load_memory(optimiser: torch.optim.Optimizer, critic: nn.Module, after: GameState) -> None:
     memory: Any = after.critic.memory
     for name, p in critic.named_parameters():
         if isinstance(optimiser, torch.optim.Adam):

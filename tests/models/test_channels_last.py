@@ -10,14 +10,14 @@ from torch.utils._pytree import tree_leaves
 from gan_cli.data.feed import Feed
 from gan_cli.network import channels_innermost
 from gan_cli.streams import Streams
-from gan_cli.types import State
+from gan_cli.types import GameState
 from tests.test_combinations import built
 
 CPU = torch.device("cpu")
 LINE = ["data=fake", "data.size=16", "data.count=40", "batch_size=4", "device=cpu", "runtime.precision=fp64"]
 
 
-def trained(*overrides: str) -> State:
+def trained(*overrides: str) -> GameState:
     made = built(*LINE, *overrides)
     state, streams = made.learner.init(0), Streams(0, CPU)
     with Feed(made.dataset, 4, streams, CPU) as feed:

@@ -23,7 +23,7 @@ from gan_cli.observers.checkpoints import BestCheckpoint, Checkpoints
 from gan_cli.observers.evaluation import Evaluation
 from gan_cli.observers.metrics_log import MetricsLog
 from gan_cli.observers.recorder import Recorder
-from gan_cli.types import State
+from gan_cli.types import GameState
 from tests.observers.scripted import EVERY, Scripted
 from tests.observers.toy import advance, begin, make_run
 
@@ -145,7 +145,7 @@ def test_a_state_that_is_not_finite_is_none(tmp_path: Path) -> None:
     observer.start(run, state)
     recorder.latest["evaluation/score"] = 1.0
     bad = state.generator._replace(params={**state.generator.params, "b": torch.tensor([math.nan, 0])})
-    observer.after(EVERY, State(bad, state.critic, state.step), {})
+    observer.after(EVERY, GameState(bad, state.critic, state.step), {})
     assert checkpoint.bests(tmp_path) == []
     observer.after(EVERY, state, {})
     assert [best.step for best in checkpoint.bests(tmp_path)] == [3]

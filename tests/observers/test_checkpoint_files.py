@@ -14,11 +14,11 @@ import torch
 
 from gan_cli import checkpoint
 from gan_cli.errors import InputError, RunError
-from gan_cli.types import Player, State
+from gan_cli.types import GameState, Player
 from tests.observers.toy import Toy
 
 
-def some_state(step: int = 0) -> State:
+def some_state(step: int = 0) -> GameState:
     state = Toy().init(step)
     odd = {
         "t": torch.tensor(3),
@@ -27,10 +27,10 @@ def some_state(step: int = 0) -> State:
         "view": torch.arange(12.0).reshape(3, 4)[:, 1],
     }
     critic = state.critic._replace(buffers={"running": torch.randn(2)}, terms=((odd, ()), ()))
-    return State(state.generator, critic, torch.tensor(step))
+    return GameState(state.generator, critic, torch.tensor(step))
 
 
-def equal(a: State, b: State) -> bool:
+def equal(a: GameState, b: GameState) -> bool:
     left, right = dict(checkpoint.named(a)), dict(checkpoint.named(b))
     return left.keys() == right.keys() and all(
         x.dtype == right[k].dtype and torch.equal(x, right[k]) for k, x in left.items()
@@ -177,10 +177,10 @@ WRITER = """
 import sys; from pathlib import Path
 import torch
 from gan_cli import checkpoint
-from gan_cli.types import Player, State
+from gan_cli.types import Player, GameState
 for step in range(1, 100_000):
     p = Player({"w": torch.full((20_000,), float(step))}, {}, ())
-    checkpoint.save(Path(sys.argv[1]), step, State(p, p, torch.tensor(step)), "", keep=2)
+    checkpoint.save(Path(sys.argv[1]), step, GameState(p, p, torch.tensor(step)), "", keep=2)
     print(step, flush=True)
 """
 

@@ -21,7 +21,7 @@ from gan_cli.losses.base import Loss
 from gan_cli.observers.base import Observer, Run, Settings
 from gan_cli.observers.defaults import default_observers
 from gan_cli.streams import Streams
-from gan_cli.types import Batch, Params, Player, Round, State, Trace
+from gan_cli.types import Batch, GameRound, GameState, Params, Player, Sheet, Trace
 
 CPU = torch.device("cpu")
 BATCH = 16
@@ -77,26 +77,29 @@ class Toy:
     bad: Bad = Bad()
     loss: Loss = field(default_factory=ToyLoss)
 
-    def init(self, seed: int, device: torch.device = CPU) -> State:
+    def init(self, seed: int, device: torch.device = CPU) -> GameState:
         generator = torch.Generator().manual_seed(seed)
         d = prod(self.shape)
         g = {"A": torch.randn(self.size, d, generator=generator) * 0.5, "b": torch.zeros(d)}
         c = {"w": torch.randn(d, generator=generator) * 0.1, "c": torch.zeros(())}
         players = [Player(p, {}, {"m": {k: torch.zeros_like(v) for k, v in p.items()}}) for p in (g, c)]
-        return State(players[0], players[1], torch.zeros((), dtype=torch.int64))
+        return GameState(players[0], players[1], torch.zeros((), dtype=torch.int64))
 
-    def draw(self, step: int, feed: Source, streams: Streams) -> Round:
+    def draw(self, step: int, feed: Source, streams: Streams) -> GameRound:
         latent, reals = streams.at("latent", step), [feed.batch(step)] * (self.critic_steps + 1)
         batches = [Batch(real, torch.randn(BATCH, self.size, generator=latent)) for real in reals]
-        return Round(tuple(batches[:-1]), batches[-1])
+        return GameRound(tuple(batches[:-1]), batches[-1])
 
-    def play(self, state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
+    def play(self, state: GameState, batches: GameRound) -> tuple[GameState, dict[str, Trace]]:
         number, critic = int(state.step) + 1, state.critic
         for move, batch in enumerate(batches.critic):
             value = self.bad.value if (self.bad.step, self.bad.move) == (number, move) else 0.0
             critic, critic_trace = self._critic(critic, state.generator.params, batch, value)
         generator, trace = self._generator(state.generator, critic.params, batches.generator)
-        return State(generator, critic, state.step + 1), {"critic": critic_trace, "generator": trace}
+        return GameState(generator, critic, state.step + 1), {"critic": critic_trace, "generator": trace}
+
+    def beginnings(self, batches: GameRound) -> list[GameRound]:
+        return [batches._replace(critic=batches.critic[: i + 1]) for i in range(len(batches.critic))]
 
     def _critic(self, player: Player, g: Params, batch: Batch, bad: float) -> tuple[Player, Trace]:
         x, fake = batch.real.flatten(1).float(), batch.latent @ g["A"] + g["b"]
@@ -127,7 +130,7 @@ class Toy:
             "divergence/bound": (c.real - c.fake).mean(),
         }
 
-    def sample(self, state: State, latent: Tensor) -> Tensor:
+    def sample(self, state: GameState, latent: Tensor) -> Tensor:
         p = state.generator.params
         return (latent @ p["A"] + p["b"]).reshape(-1, *self.shape)
 
@@ -138,7 +141,16 @@ class Toy:
     def latent_kind(self) -> Literal["normal", "uniform"]:
         return "normal"
 
-    def critique(self, state: State, x: Tensor) -> Critique:
+    condition = 0
+    smooth = True
+
+    def likelihood(self, state: GameState, generator: torch.Generator, samples: int) -> None:
+        return None
+
+    def exhibits(self, state: GameState, x: Tensor, generator: torch.Generator) -> dict[str, Sheet]:
+        return {}
+
+    def critique(self, state: GameState, x: Tensor) -> Critique:
         score = x.flatten(1) @ state.critic.params["w"] + state.critic.params["c"]
         ratio = self.loss.log_ratio(score)
         return Critique(score, False) if ratio is None else Critique(ratio, True)
@@ -199,12 +211,12 @@ class Reals:
         return torch.randn(BATCH, size, generator=self._run.streams.at("real", number)) + 1
 
 
-def rounds(run: Run, first: int, last: int) -> Iterable[tuple[int, Round]]:
+def rounds(run: Run, first: int, last: int) -> Iterable[tuple[int, GameRound]]:
     for step in range(first, last + 1):
         yield step, run.learner.draw(step, Reals(run), run.streams)
 
 
-def advance(run: Run, state: State, observers: Sequence[Observer], last: int) -> State:
+def advance(run: Run, state: GameState, observers: Sequence[Observer], last: int) -> GameState:
     """Start the observers and play up to step `last`, as a process does that is then killed."""
     for observer in observers:
         observer.start(run, state)
@@ -217,7 +229,7 @@ def advance(run: Run, state: State, observers: Sequence[Observer], last: int) ->
     return state
 
 
-def begin(run: Run) -> tuple[Run, State]:
+def begin(run: Run) -> tuple[Run, GameState]:
     """The run and its state as a process finds them: from the last good checkpoint, or the beginning."""
     assert isinstance(run.learner, Toy)
     state = run.learner.init(run.seed)
@@ -227,7 +239,7 @@ def begin(run: Run) -> tuple[Run, State]:
     return dataclasses.replace(run, start_step=found.step), checkpoint.restore(state, found.tensors)
 
 
-def complete(run: Run) -> State:
+def complete(run: Run) -> GameState:
     """Play the run to its end with the default observers, from where its folder is."""
     run, state = begin(run)
     observers = default_observers(run)

@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_cli import checkpoint
 from gan_cli.build import Experiment
 from gan_cli.data.feed import Feed
-from gan_cli.game import Game
+from gan_cli.learner import Learner
 from gan_cli.parallel.ranks import Ranks
 from gan_cli.streams import Streams
 from gan_cli.types import Trace
@@ -69,7 +69,7 @@ GHOST = [*IMAGES, "runtime.batch_norm=ghost", "optimizer=sgd", "trick=[simultane
 """One round of it is linear in what each process's rows give."""
 
 
-def played(made: Experiment, game: Game, ranks: Ranks, steps: int) -> dict[str, Tensor]:
+def played(made: Experiment, game: Learner, ranks: Ranks, steps: int) -> dict[str, Tensor]:
     """The state after some rounds, and the last round's numbers."""
     streams, cpu = Streams(made.seed, torch.device("cpu")), torch.device("cpu")
     state = game.init(made.seed)

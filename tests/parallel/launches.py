@@ -10,8 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 
 
-def torchrun(folder: Path, *words: str | Path, processes: int = 2) -> subprocess.Popen[str]:
-    """A launch on this machine, in `folder`, with both its outputs piped."""
+def torchrun(
+    folder: Path, *words: str | Path, processes: int = 2, session: bool = False
+) -> subprocess.Popen[str]:
+    """A launch on this machine, in `folder`, with both its outputs piped; `session`: as a terminal's own."""
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -21,6 +23,7 @@ def torchrun(folder: Path, *words: str | Path, processes: int = 2) -> subprocess
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=session,
     )
 
 

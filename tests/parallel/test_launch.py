@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from gan_cli import checkpoint
 from gan_cli.checkpoint import Checkpoint
 from gan_cli.observers.metrics_log import read
 from gan_cli.run import run
-from tests.parallel.launches import own_lines, torchrun
+from tests.parallel.launches import ROOT, own_lines, torchrun
 from tests.parallel.test_equal import distance
 from tests.test_combinations import built
 
@@ -85,6 +86,32 @@ def test_a_killed_process_ends_all(tmp_path: Path) -> None:
     assert "another process of this run is gone" in said[0]
 
 
+@pytest.mark.parametrize("group", [True, False], ids=["terminal", "torchrun alone"])
+def test_ctrl_c_ends_all_in_order_and_soon(group: bool, tmp_path: Path) -> None:
+    """A terminal sends it to torchrun and to both processes, and torchrun hands it on once more."""
+    worker = ROOT / "tests" / "parallel" / "told_end.py"
+    words = [*RUN, "steps=1000000", "log_every=5", "checkpoint_every=0", "hydra.run.dir=run"]
+    launch = torchrun(tmp_path, worker, *words, session=True)
+    wait_for_lines(launch, tmp_path / "run", 2)
+    began = time.monotonic()
+    (os.killpg if group else os.kill)(launch.pid, signal.SIGINT)
+    told, errors = launch.communicate(timeout=100)
+    assert time.monotonic() - began < 15, errors  # torchrun waits for 30 seconds, and then kills
+    assert [(tmp_path / f"code.{rank}").read_text() for rank in (0, 1)] == ["130", "130"], errors
+    assert told.count("resume with: ") == 1
+    assert not own_lines(errors)
+    assert last(tmp_path / "run").step == read(tmp_path / "run" / "metrics.jsonl")[-1]["step"]
+
+
+def wait_for_lines(launch: subprocess.Popen[str], folder: Path, count: int) -> None:
+    """Until the run in the folder has logged that often."""
+    until = time.monotonic() + 200
+    while len(read(folder / "metrics.jsonl")) < count:
+        assert launch.poll() is None, launch.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
 def last(folder: Path) -> Checkpoint:
     found, skipped = checkpoint.latest_good(folder)
     assert found is not None
@@ -95,11 +122,7 @@ def last(folder: Path) -> Checkpoint:
 def test_a_signal_stops_all_after_the_same_step_and_more_processes_go_on(tmp_path: Path) -> None:
     folder, copy = tmp_path / "run", tmp_path / "copy"
     launch = train(tmp_path, *UNROLLED, "steps=100000", "log_every=1", "hydra.run.dir=run")
-    until = time.monotonic() + 200
-    while len(read(folder / "metrics.jsonl")) < 5:
-        assert launch.poll() is None, launch.communicate()[1]
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    wait_for_lines(launch, folder, 5)
     launch.send_signal(signal.SIGTERM)
     told, errors = launch.communicate(timeout=200)
     assert "resume with: " in told

@@ -17,7 +17,7 @@ from gan_cli.parallel.crew import ranked
 from gan_cli.parallel.game import SharedGame, shared
 from gan_cli.parallel.ranks import Ranks, here
 from gan_cli.streams import Streams
-from gan_cli.types import Round
+from gan_cli.types import GameRound
 from tests.games import CPU, small_game
 from tests.parallel.cases import CASES, IMAGES, POINTS
 from tests.test_combinations import built, options
@@ -124,7 +124,7 @@ NOISY = {
 def test_the_rows_of_all_processes_make_the_batch(case: str) -> None:
     made = built(*NOISY[case])
 
-    def drawn(game: Game, ranks: Ranks) -> list[Round]:
+    def drawn(game: Game, ranks: Ranks) -> list[GameRound]:
         streams, rows = Streams(made.seed, CPU), ranks.rows(game.batch_size)
         with Feed(made.dataset, game.batch_size, streams, CPU, made.resident_mb, rows) as feed:
             return [game.draw(step, feed, streams) for step in range(3)]

@@ -25,7 +25,7 @@ from gan_cli.studies.gradients import critic_round, generator_gradient, gradient
 from gan_cli.studies.optimum import Line, divergence_of
 from gan_cli.studies.vanishing import Vanishing
 from gan_cli.transforms.sgd import SGD
-from gan_cli.types import Batch, State
+from gan_cli.types import Batch, GameState
 from tests.games import CPU, Cloud, loss, small_game
 from tests.studies.desks import desk, left
 
@@ -88,7 +88,7 @@ def test_against_the_best_critic_the_gradient_is_the_divergences(theta: float) -
     start = game.init(0)
     params = dict(zip(start.critic.params, torch.tensor([-theta, theta**2 / 2]).double(), strict=True))
     params = {k: v.reshape(start.critic.params[k].shape) for k, v in params.items()}
-    state = State(start.generator, start.critic._replace(params=params), start.step)
+    state = GameState(start.generator, start.critic._replace(params=params), start.step)
     # The normal law by the midpoints of 400,000 equally likely slices.
     slices = (torch.arange(400_000, dtype=torch.float64) + 0.5) / 400_000
     z = torch.special.ndtri(slices)[:, None]

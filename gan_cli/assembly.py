@@ -1,0 +1,234 @@
+"""From the config of a model to what is trained: a game, a pyramid of games, or a model of one player."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import torch
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from gan_cli import legality
+from gan_cli.criteria.base import Criterion
+from gan_cli.data.base import Dataset
+from gan_cli.densities.base import Density
+from gan_cli.errors import InputError
+from gan_cli.game import Game, Prior, Side
+from gan_cli.instantiation import make, refusing
+from gan_cli.learner import Learner
+from gan_cli.likelihood import Likelihood
+from gan_cli.losses.base import Loss
+from gan_cli.network import Network
+from gan_cli.pyramid import Pyramid, sides
+from gan_cli.schema import refuse_unknown
+from gan_cli.transforms.base import Transform
+from gan_cli.tricks import Tricks
+from gan_cli.views.base import compose
+
+
+LEVEL_KEYS = ("loss", "trick", "optimizer", "critic_steps", "generator", "critic")
+"""What a level of a pyramid may have for itself; all else is the run's."""
+
+
+class Scope(NamedTuple):
+    """What one game is about: the examples that its critic sees, and what both players are told of them.
+
+    condition: how many entries of a latent, the last, they are told.
+    """
+
+    shape: tuple[int, ...]
+    pixel_range: tuple[float, float] | None
+    prepare: Callable[[Tensor], Tensor]
+    prior: Prior
+    condition: int
+
+
+def assembled(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Learner:
+    """What the config trains. Raises InputError in one line for what cannot be."""
+    if "density" in cfg.model:
+        return _likelihood(cfg, dataset, dtype)
+    if "levels" in cfg.model:
+        return _pyramid(cfg, dataset, dtype)
+    return _game(cfg, scope(cfg, dataset), dtype)
+
+
+def _game(cfg: DictConfig, scope: Scope, dtype: torch.dtype) -> Game:
+    tricks = _sort(cfg.trick)
+    loss: Loss = _criterion(cfg, Loss)
+    for _, wrap in tricks.wrappers:
+        loss = wrap(loss)
+    game = Game(
+        generator=side(cfg, "generator", scope, tricks, dtype),
+        critic=side(cfg, "critic", scope, tricks, dtype),
+        loss=loss,
+        prior=scope.prior,
+        prepare=scope.prepare,
+        batch_size=cfg.batch_size,
+        view=compose(*tricks.views),
+        critic_steps=cfg.critic_steps,
+        order=tricks.order,
+        unroll=tricks.unroll.steps,
+        recompute=tricks.unroll.recompute,
+        packing=tricks.samples,
+        condition=scope.condition,
+        dtype=dtype,
+    )
+    # What a view says of examples that are none for it, it says when it draws.
+    game.view.draw(torch.Generator(), torch.Size((1, *scope.shape)), dtype)
+    legality.check(game)
+    return game
+
+
+def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
+    """A game for each level: the run's, but for what `model.levels.<side>` says."""
+    if dataset.kind != "image":
+        raise InputError("model: a Laplacian pyramid is one of images; use model=mlp for points")
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    model, (channels, side, _) = config["model"], dataset.shape
+    own, found = {str(name): level for name, level in model["levels"].items()}, sides(side)
+    for name in own:
+        if name not in map(str, found):
+            levels = ", ".join(map(str, found))
+            raise InputError(f"model.levels.{name}: there is no such level; their sides are {levels}")
+        refuse_unknown(own[name], list(LEVEL_KEYS), f"model.levels.{name}")
+    games = []
+    for side in found:
+        level = config | own.get(str(side), {})
+        coarsest = side == found[0]
+        networks = model if coarsest else model["residual"]
+        level["model"] = {name: networks[name] | level.get(name, {}) for name in ("generator", "critic")}
+        shape = (channels, side, side)
+        prior = Prior(model["latent"] if coarsest else side**2, model["prior"])
+        told = 0 if coarsest else channels * side**2
+        scope = Scope(shape, dataset.pixel_range if coarsest else None, _as_it_is, prior, told)
+        games.append(_game(OmegaConf.create(level), scope, dtype))
+    return Pyramid(tuple(games), found, channels, dataset.prepare)
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    """A level's images, which are prepared before they are taken apart."""
+    return x
+
+
+def _likelihood(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Likelihood:
+    tricks = _sort(cfg.trick)
+    for name in map(str, cfg.trick or {}):
+        legality.check_alone(name, _sort(cfg.trick, [name]))
+    if cfg.critic_steps != 1:
+        raise InputError(f"critic_steps={cfg.critic_steps}: this model has no critic; use critic_steps=1")
+    criterion: Criterion = _criterion(cfg, Criterion)
+    network = Network(partial(density, cfg, dataset), dtype, _autocast(cfg), cfg.runtime.channels_last)
+    refusing("loss", cfg.loss, criterion.check, network.module)
+    optimiser: Transform = make("optimizer.generator", cfg.optimizer.generator, Transform)
+    terms = tuple(term for term in tricks.terms if term.side == "generator")
+    return Likelihood(
+        model=Side(network, tricks.chained(optimiser, "generator"), terms),
+        criterion=criterion,
+        prepare=dataset.prepare,
+        batch_size=cfg.batch_size,
+        pixel_range=dataset.pixel_range,
+        dtype=dtype,
+    )
+
+
+def density(cfg: DictConfig, dataset: Dataset) -> Density:
+    """The model of one player that the config names."""
+    extra: dict[str, Any] = {"shape": tuple(dataset.shape)}
+    if classes := _classes(cfg, dataset):
+        _takes_classes("density", cfg.model)
+        extra["classes"] = classes
+    made: Density = make("model.density", cfg.model.density, Density, **extra)
+    return made
+
+
+def scope(cfg: DictConfig, dataset: Dataset) -> Scope:
+    """That of a whole run."""
+    classes = _classes(cfg, dataset)
+    prior = Prior(cfg.model.latent, cfg.model.prior, classes)
+    return Scope(tuple(dataset.shape), dataset.pixel_range, dataset.prepare, prior, classes)
+
+
+def _criterion(cfg: DictConfig, kind: type) -> Any:
+    """What the config's loss gives. Raises InputError for a game's loss without a game, and the like."""
+    target = get_object(cfg.loss._target_)
+    if isinstance(target, type) and issubclass(target, Loss) and kind is Criterion:
+        raise InputError(
+            f"loss: {target.__name__} is for two players, and this model has one: leave loss out"
+        )
+    if isinstance(target, type) and issubclass(target, Criterion) and kind is Loss:
+        raise InputError(f"loss: {target.__name__} is for a model of one player; use loss=gan_ns")
+    return make("loss", cfg.loss, kind)
+
+
+def _classes(cfg: DictConfig, dataset: Dataset) -> int:
+    """How many classes the model is told of. Raises InputError for data without."""
+    if cfg.model.get("condition") is None:
+        return 0
+    if not dataset.classes:
+        raise InputError(
+            f"model.condition={cfg.model.condition}: this data set has no classes; use data=mnist, or "
+            "model.condition=null"
+        )
+    return len(dataset.classes)
+
+
+def _takes_classes(part: str, model: DictConfig) -> None:
+    target = model[part]._target_
+    if "classes" not in inspect.signature(get_object(target)).parameters:
+        raise InputError(
+            f"model.condition={model.condition}: {target} cannot be told of a class; use model=dcgan, mlp or "
+            "vae, or model.condition=null"
+        )
+
+
+def _autocast(cfg: DictConfig) -> torch.dtype | None:
+    return torch.bfloat16 if cfg.runtime.precision == "bf16" else None
+
+
+def side(
+    cfg: DictConfig, name: Literal["generator", "critic"], scope: Scope, tricks: Tricks, dtype: torch.dtype
+) -> Side:
+    """One player: its network with the layers that tricks put there, its optimiser, its terms."""
+    extra: dict[str, Any] = {"shape": scope.shape}
+    if name == "generator":
+        extra |= {"latent": scope.prior.size + scope.condition, "pixel_range": scope.pixel_range}
+    else:
+        extra = {"shape": (scope.shape[0] * tricks.samples, *scope.shape[1:])}
+        if scope.prior.classes:
+            _takes_classes("critic", cfg.model)
+            extra |= {"classes": scope.prior.classes, "condition": cfg.model.condition}
+
+    def factory() -> nn.Module:
+        module: nn.Module = make(f"model.{name}", cfg.model[name], nn.Module, **extra)
+        for trick, layer in tricks.layers:
+            if layer.side == name:
+                module = refusing(f"trick.{trick}", cfg.trick[trick], layer.into, module)
+        return module
+
+    optimiser: Transform = make(f"optimizer.{name}", cfg.optimizer[name], Transform)
+    terms = tuple(term for term in tricks.terms if term.side == name)
+    alone = any(getattr(term, "alone", False) for term in terms)
+    network = Network(factory, dtype, _autocast(cfg), cfg.runtime.channels_last)
+    return Side(network, tricks.chained(optimiser, name), terms, not alone)
+
+
+def _sort(cfg: DictConfig, names: Sequence[str] | None = None) -> Tricks:
+    tricks = Tricks()
+    for name in names if names is not None else map(str, cfg or {}):
+        node = cfg[name]
+        target = get_object(node._target_)
+        if isinstance(target, type) and issubclass(target, Loss):  # it wraps a loss, which build fills in
+            tricks.wrappers.append((name, partial(_wrap, f"trick.{name}", node)))
+        else:
+            tricks.add(name, make(f"trick.{name}", node, object))
+    return tricks
+
+
+def _wrap(key: str, node: DictConfig, loss: Loss) -> Loss:
+    # Not as an argument of instantiate, which would take a dataclass for a config.
+    wrapped: Loss = refusing(key, node, make(key, node, object, _partial_=True), loss)
+    return wrapped

@@ -1,0 +1,1 @@
+"""What a model of one player minimises, one a file."""

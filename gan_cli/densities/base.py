@@ -1,0 +1,52 @@
+"""Density: a network with a law of its own, to be drawn from and to be asked for likelihoods."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.prior import Prior
+from gan_cli.types import Sheet, Tree
+
+__all__ = ["Density", "Likelihood", "Sheet"]
+
+Likelihood = Literal["exact", "bound", "estimate"]
+
+
+class Density(nn.Module, ABC):
+    """A model of one player. Pixels are in [0, 1] in all its methods; points are as they are.
+
+    prior: what `generate` maps to examples; smooth: whether it does so differentiably;
+    binary: whether an example is a vector of zeros and ones;
+    likelihood: what `log_likelihood` gives, ln p(x), a lower bound of it in expectation, or an estimate.
+    A method is called through `Network`, which lends the module its tensors; so none keeps anything.
+    """
+
+    smooth: ClassVar[bool] = True
+    binary: bool = True
+    likelihood: ClassVar[Likelihood] = "exact"
+
+    prior: Prior
+
+    @abstractmethod
+    def generate(self, latent: Tensor) -> Tensor:
+        """Examples from draws of the prior, a function of each alone: [B, Z] -> [B, *shape]."""
+
+    def settle(self, generator: torch.Generator, samples: int) -> Tree:
+        """What the likelihood of every x needs once, such as an estimate of ln Z from so many samples."""
+        return ()
+
+    @abstractmethod
+    def log_likelihood(self, x: Tensor, settled: Tree, generator: torch.Generator, samples: int) -> Tensor:
+        """ln p(x) in nats, by `samples` samples an example where it is no closed form: [B, *shape] -> [B].
+
+        It works through what would not fit into memory in parts.
+        """
+
+    def exhibits(self, x: Tensor, generator: torch.Generator) -> Mapping[str, Sheet]:
+        """Pictures by name that show the model at work on real examples x, [B, *shape]."""
+        return {}

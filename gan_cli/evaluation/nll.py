@@ -1,0 +1,67 @@
+"""The negative log-likelihood of unseen examples under a model that has one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from gan_cli.checks import at_least_one, require
+from gan_cli.data.base import Dataset
+from gan_cli.densities.base import Density
+from gan_cli.metrics.base import Direction, Measured, Metric, Subject
+
+_AT_ONCE = 500
+
+
+class NLL(Metric):
+    """−E ln p(x) in nats over unseen examples x, and its standard error over them.
+
+    How ln p comes about is the model's: exactly, as a lower bound in expectation, or as an estimate, the last
+    two by `samples` samples (of a VAE importance samples an example, of an RBM runs of annealed importance
+    sampling). nll_training: the same for as many training examples. test: unseen examples, None for all.
+    Raises ValueError for what cannot be, for data of which training sees everything, and for data that are
+    not binary under a model of binary data, whose numbers would be no log-likelihoods.
+    """
+
+    def __init__(
+        self, dataset: Dataset, density: Density, test: int | None = 1000, samples: int = 500
+    ) -> None:
+        require(test is None or test >= 2, "test", "at least 2, or null for all", test)
+        at_least_one(samples=samples)
+        if dataset.held_out() is None:
+            raise ValueError("no example is left that training does not see: take data.split=train")
+        if density.binary and not dataset.binary:
+            raise ValueError(
+                "the model is one of binary data, and these are not: take data.binarize=threshold"
+            )
+        self._test, self._samples, self._kind = test, samples, density.likelihood
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return "nll", "nll_error", "nll_training", "nll_training_error"
+
+    @property
+    def better(self) -> Mapping[str, Direction]:
+        return {"nll": "lower"}
+
+    @property
+    def about(self) -> str:
+        of = "all unseen examples" if self._test is None else f"{self._test} unseen examples"
+        by = "" if self._kind == "exact" else f", by {self._samples} samples ({self._kind})"
+        return f"nats, the mean of −ln p over {of} and its standard error{by}"
+
+    @torch.no_grad()
+    def measure(self, subject: Subject) -> Measured:
+        assert subject.unseen is not None  # held_out() said so
+        streams, step = subject.streams, subject.step
+        count = self._test or subject.unseen_examples or 10_000
+        likelihood = subject.likelihood(streams.at("nll", step), self._samples)
+        assert likelihood is not None  # a density has one
+        values, drawn = {}, {}
+        for name, draw in (("nll", subject.unseen), ("nll_training", subject.real)):
+            x = draw(streams.at(f"{name}/examples", step), count)
+            found = -torch.cat([likelihood(part) for part in x.split(_AT_ONCE)]).double()
+            values[name], values[f"{name}_error"] = found.mean(), found.std() / len(found) ** 0.5
+            drawn[name] = found
+        return Measured(values, per_example={"nll": drawn["nll"]})

@@ -1,0 +1,255 @@
+"""The learner with a game a level: a Laplacian pyramid of conditional GANs (Denton et al. 2015)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan_cli.calculus import Calculus
+from gan_cli.game import Game
+from gan_cli.learner import Source
+from gan_cli.network import Network
+from gan_cli.streams import Streams
+from gan_cli.types import GameRound, GameState, Play, Sheet, Trace
+
+COARSEST = 8
+"""The side at which a pyramid ends, in pixels."""
+_COLUMNS = 8
+
+
+class PyramidState(NamedTuple):
+    """All games between two rounds, the coarsest first; `step` counts rounds, a 0-d int64 tensor."""
+
+    levels: tuple[GameState, ...]
+    step: Tensor
+
+
+class PyramidRound(NamedTuple):
+    """A round of each game."""
+
+    levels: tuple[GameRound, ...]
+
+
+def sides(side: int) -> tuple[int, ...]:
+    """The sides of a pyramid's levels from the coarsest: halves, as long as they are over 8 pixels.
+
+    >>> sides(32), sides(28), sides(8)
+    ((8, 16, 32), (8, 14, 28), (8,))
+    """
+    found = [side]
+    while found[-1] > COARSEST:
+        found.append(max(found[-1] // 2, COARSEST))
+    return tuple(reversed(found))
+
+
+def down(x: Tensor, side: int) -> Tensor:
+    """Means over pixels: [B, C, S, S] -> [B, C, side, side]."""
+    return F.adaptive_avg_pool2d(x, side)
+
+
+def up(x: Tensor, side: int) -> Tensor:
+    """Bilinear interpolation: [B, C, S, S] -> [B, C, side, side]."""
+    return F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def analysed(x: Tensor, levels: tuple[int, ...]) -> list[Tensor]:
+    """The Laplacian pyramid of images, the coarsest first: I_K, then h_k = I_k − u(I_{k+1}) with I_{k+1} =
+    d(I_k) (Denton et al. 2015, equation 3); each [B, C, side, side]."""
+    images = [x]
+    for side in reversed(levels[:-1]):
+        images.append(down(images[-1], side))
+    images.reverse()
+    return [images[0], *(fine - up(coarse, fine.shape[-1]) for coarse, fine in pairwise(images))]
+
+
+def synthesised(pyramid: list[Tensor]) -> Tensor:
+    """I_k = u(I_{k+1}) + h_k up to the finest, the inverse of `analysed` (equation 4)."""
+    image = pyramid[0]
+    for residual in pyramid[1:]:
+        image = up(image, residual.shape[-1]) + residual
+    return image
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Games at the levels of a Laplacian pyramid, the coarsest first, each trained by itself on real ones.
+
+    The coarsest is a GAN of small images. Each other's generator makes a residual h from noise and the
+    blurred image l that the residual sharpens, and its critic is told l (Denton et al. 2015, section 3.2). A
+    sample goes from coarse to fine through all of them. sides: of the levels' images, [C, side, side];
+    prepare: raw examples to the range of the pixels.
+    """
+
+    levels: tuple[Game, ...]
+    sides: tuple[int, ...]
+    channels: int
+    prepare: Callable[[Tensor], Tensor]
+
+    smooth = True
+    condition = 0
+
+    @property
+    def batch_size(self) -> int:
+        """Examples in each batch."""
+        return self.levels[0].batch_size
+
+    @property
+    def batches_a_round(self) -> int:
+        """Those of the game that takes most."""
+        return max(game.critic_steps for game in self.levels)
+
+    @property
+    def moves(self) -> int:
+        """Those of all games."""
+        return sum(game.moves for game in self.levels)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of all games."""
+        return self.levels[0].dtype
+
+    @property
+    def calculus(self) -> Calculus:
+        """That of all games."""
+        return self.levels[0].calculus
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Those of all games."""
+        return tuple(network for game in self.levels for network in game.networks)
+
+    @property
+    def latent_kind(self) -> Literal["normal", "uniform"]:
+        """The priors' kind."""
+        return self.levels[0].latent_kind
+
+    def init(self, seed: int, device: torch.device | str = "cpu") -> PyramidState:
+        """The state before the first round, a function of the seed: each game by a seed of its own."""
+
+        def own(side: int) -> int:
+            return int.from_bytes(
+                hashlib.blake2b(f"{seed}/{side}".encode(), digest_size=4).digest(), "little"
+            )
+
+        states = tuple(
+            game.init(own(side), device) for side, game in zip(self.sides, self.levels, strict=True)
+        )
+        return PyramidState(states, torch.zeros((), dtype=torch.int64, device=device))
+
+    def draw(self, step: int, feed: Source, streams: Streams) -> PyramidRound:
+        """All data and randomness of round `step`: the games see the same images, each its level of them."""
+        drawn = []
+        for number, game in enumerate(self.levels):
+            own = _Purposes(streams.seed, streams.device, f"{self.sides[number]}/")
+            drawn.append(game.draw(step, _Level(self, number, feed), own))
+        return PyramidRound(tuple(drawn))
+
+    def round(self, state: PyramidState, batches: PyramidRound) -> tuple[PyramidState, dict[str, Trace]]:
+        """A round of each game."""
+        return self._all([game.round for game in self.levels], state, batches)
+
+    def play(self, state: PyramidState, batches: PyramidRound) -> tuple[PyramidState, dict[str, Trace]]:
+        """A round of each game, as it is driven."""
+        return self._all([game.play for game in self.levels], state, batches)
+
+    def _all(
+        self, plays: list[Play], state: PyramidState, batches: PyramidRound
+    ) -> tuple[PyramidState, dict[str, Trace]]:
+        states: list[GameState] = []
+        traces: dict[str, Trace] = {}
+        for number, (play, level, own) in enumerate(zip(plays, state.levels, batches.levels, strict=True)):
+            after, left = play(level, own)
+            states.append(after)
+            traces |= {f"levels/{number}/{player}": trace for player, trace in left.items()}
+        return PyramidState(tuple(states), state.step + 1), traces
+
+    def beginnings(self, batches: PyramidRound) -> list[PyramidRound]:
+        """The whole round."""
+        return [batches]
+
+    def under(self, calculus: Calculus) -> Pyramid:
+        """The same games, with another way to differentiate."""
+        return replace(self, levels=tuple(game.under(calculus) for game in self.levels))
+
+    def driven(self, driver: Callable[[Any], Play]) -> Pyramid:
+        """The same games, whose rounds are played by what the driver makes of each."""
+        return replace(self, levels=tuple(game.driven(driver) for game in self.levels))
+
+    def measure(self, traces: dict[str, Trace]) -> dict[str, Tensor]:
+        """Each game's scalars, under its side."""
+        measured: dict[str, Tensor] = {}
+        for number, (side, game) in enumerate(zip(self.sides, self.levels, strict=True)):
+            own = {player: traces[f"levels/{number}/{player}"] for player in ("critic", "generator")}
+            measured |= {f"{side}/{name}": value for name, value in game.measure(own).items()}
+        return measured
+
+    def latents(self, generator: torch.Generator, n: int) -> Tensor:
+        """n draws from the priors, [n, Z₀ + Z₁ + …]."""
+        return torch.cat([game.prior.draw(generator, n, self.dtype) for game in self.levels], 1)
+
+    def sample(self, state: PyramidState, latent: Tensor) -> Tensor:
+        """Images from coarse to fine, [B, C, S, S]."""
+        return self._images(state, latent)[-1]
+
+    def _images(self, state: PyramidState, latent: Tensor) -> list[Tensor]:
+        """The image at each level."""
+        parts = latent.split([game.prior.size for game in self.levels], 1)
+        images = [self.levels[0].sample(state.levels[0], parts[0])]
+        for side, game, level, z in zip(
+            self.sides[1:], self.levels[1:], state.levels[1:], parts[1:], strict=True
+        ):
+            blurred = up(images[-1], side)
+            images.append(blurred + game.sample(level, torch.cat([z.to(self.dtype), blurred.flatten(1)], 1)))
+        return images
+
+    def critique(self, state: PyramidState, x: Tensor) -> None:
+        """None: no critic judges a whole image."""
+
+    def likelihood(self, state: PyramidState, generator: torch.Generator, samples: int) -> None:
+        """None: a generator's density is not known."""
+
+    def exhibits(self, state: PyramidState, x: Tensor, generator: torch.Generator) -> Mapping[str, Sheet]:
+        """Samples at each level but the finest, on their way."""
+        images = self._images(state, self.latents(generator, _COLUMNS**2))
+        return {
+            f"level_{side}": Sheet(image, _COLUMNS) for side, image in zip(self.sides, images, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class _Level:
+    """One level's source: its residuals, and as labels the blurred images that they sharpen."""
+
+    pyramid: Pyramid
+    number: int
+    feed: Source
+
+    def batch(self, number: int) -> Tensor:
+        return self._levels(number)[self.number]
+
+    def labels(self, number: int) -> Tensor:
+        sharp = synthesised(self._levels(number)[: self.number])
+        return up(sharp, self.pyramid.sides[self.number]).flatten(1)
+
+    def _levels(self, number: int) -> list[Tensor]:
+        pyramid = self.pyramid
+        return analysed(pyramid.prepare(self.feed.batch(number)).to(pyramid.dtype), pyramid.sides)
+
+
+class _Purposes(Streams):
+    """The streams of one level, each purpose under its prefix."""
+
+    def __init__(self, seed: int, device: torch.device, prefix: str):
+        super().__init__(seed, device)
+        object.__setattr__(self, "_prefix", prefix)
+
+    def at(self, purpose: str, number: int) -> torch.Generator:
+        prefix: str = self._prefix  # type: ignore[attr-defined]
+        return super().at(f"{prefix}{purpose}", number)
