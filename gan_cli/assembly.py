@@ -19,16 +19,16 @@ from gan_cli.densities.base import Density
 from gan_cli.errors import InputError
 from gan_cli.game import Game, Prior, Side
 from gan_cli.instantiation import make, refusing
+from gan_cli.laplacian import sides
 from gan_cli.learner import Learner
 from gan_cli.likelihood import Likelihood
 from gan_cli.losses.base import Loss
 from gan_cli.network import Network
-from gan_cli.pyramid import Pyramid, sides
+from gan_cli.pyramid import Pyramid
 from gan_cli.schema import refuse_unknown
 from gan_cli.transforms.base import Transform
 from gan_cli.tricks import Tricks
 from gan_cli.views.base import compose
-
 
 LEVEL_KEYS = ("loss", "trick", "optimizer", "critic_steps", "generator", "critic")
 """What a level of a pyramid may have for itself; all else is the run's."""

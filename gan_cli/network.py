@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
+from gan_cli.innermost import channels_innermost
 from gan_cli.types import Buffers, Params
 
 _WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
@@ -99,48 +100,6 @@ class Network:
     def draws(self) -> bool:
         """Whether in training the module draws random numbers that nobody handed it."""
         return any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in self.module.modules())
-
-
-def channels_innermost(module: nn.Module) -> nn.Module:
-    """The module, made to work on images whose channels lie innermost between its convolutions."""
-    for part in module.modules():
-        if isinstance(part, nn.modules.conv._ConvNd | nn.modules.batchnorm._BatchNorm):
-            part.register_forward_pre_hook(_inwards)
-        elif isinstance(part, nn.Flatten):
-            part.register_forward_pre_hook(_keeping)
-    return module
-
-
-def _inwards(_: nn.Module, read: tuple[Tensor]) -> Tensor | None:
-    return _innermost(read[0]) if read[0].ndim == 4 and read[0].stride(1) != 1 else None
-
-
-def _innermost(x: Tensor) -> Tensor:
-    # By permuting, which vmap knows; a clone, since the strides of a single channel read as either layout.
-    return x.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format).permute(0, 3, 1, 2)
-
-
-def _keeping(_: nn.Module, read: tuple[Tensor]) -> Tensor | None:
-    x = read[0]
-    return _Keeping.apply(x) if x.ndim == 4 and x.stride(1) == 1 else None
-
-
-class _Keeping(torch.autograd.Function):
-    """x -> x, whose gradient is laid out as x is: elementwise kernels crawl over two layouts at once."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        return None
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _innermost(gradient)
 
 
 class _Skeleton:

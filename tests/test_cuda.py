@@ -6,6 +6,7 @@ On the CPU a stand-in takes the place of CUDA's graphs: it reads and writes the 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,7 @@ def test_a_state_handed_to_the_writer_is_not_what_the_next_round_writes(device: 
     expected: list[list[Tensor]] = []
 
     def write(state: Any) -> None:
+        time.sleep(0.05)  # a round or more
         if device == "cuda":
             torch.cuda._sleep(2_000_000)  # the copy is late, on the stream that the training uses
         written.append([x.to("cpu", copy=True) for x in tree_leaves(state)])

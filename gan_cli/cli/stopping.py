@@ -16,7 +16,7 @@ from types import FrameType
 from gan_cli.parallel.ranks import here
 
 _ECHO = 3.0
-"""Seconds in which torchrun hands on to its processes the Ctrl-C that the terminal sends to all of them."""
+"""Seconds in which one signal may come twice: from a scheduler to all processes, and handed on by torchrun."""
 
 
 class Stop:

@@ -83,7 +83,7 @@ def _part(ranks: Ranks, failed: bool) -> None:
         board(ranks).post(_CONFIG, "null")
 
 
-def _follow(ranks: Ranks, _: Sequence[str]) -> int:
+def _follow(ranks: Ranks, _: Sequence[str]) -> NoReturn:
     """Train this process's part. It writes nothing anywhere: the first process tells what goes wrong."""
     warnings.simplefilter("ignore")
     from torch.distributed import DistError
@@ -93,7 +93,7 @@ def _follow(ranks: Ranks, _: Sequence[str]) -> int:
 
     try:
         told = json.loads(board(ranks).wait(_CONFIG))
-        return 0 if told is None else _train(told["config"], told["path"])
+        _end(0 if told is None else _train(told["config"], told["path"]))
     except (Lost, DistError, KeyboardInterrupt):  # another one's failure, which that one tells
         _end(1)
     except Exception as error:  # noqa: BLE001 - nobody is above, and it is told

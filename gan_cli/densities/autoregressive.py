@@ -67,9 +67,8 @@ class Autoregressive(Density):
 
     def draw_choice(self, batch_size: int, generator: torch.Generator) -> Tensor:
         """One j for the whole batch, uniform in 0 … M − 1, repeated: [B]."""
-        return torch.randint(self.choices, (1,), generator=generator, device=generator.device).expand(
-            batch_size
-        )
+        choice = torch.randint(self.choices, (1,), generator=generator, device=generator.device)
+        return choice.repeat(batch_size)
 
     def generate(self, latent: Tensor) -> Tensor:
         uniform = (latent + 1) / 2

@@ -26,12 +26,14 @@ class RBM(Density):
     """p(v, h) = exp(b·v + c·h + hᵀWv)/Z over v in {0, 1}^V, h in {0, 1}^H.
 
     b is a parameter plus `base`, a buffer: the biases of units that are on as often as in the first batch
-    that the model saw (`begin`), 0 before. Without them, hidden units that are all off leave every pixel a
-    fair coin, and training that never goes there leaves most of the probability there.
+    that the model saw (`begin`), 0 before. Without it, hidden units that are all off leave every pixel a fair
+    coin, and training that never goes there leaves most of the probability there.
 
-    hidden: H; burn_in: block Gibbs sweeps behind a sample, from pixels on at those rates; averaged: a sample is the mean of p(v | h) over so many of its chain's last sweeps, for 0 the binary pixels of the last
-    sweep themselves; temperatures, chains: of the annealed importance sampling of ln Z (Salakhutdinov and
-    Murray 2008 take 14,500 and 100); shape: of an example. W starts from N(0, 0.01²), the parameters b and c from 0 (Hinton 2012, section 8).
+    hidden: H; burn_in: block Gibbs sweeps behind a sample, from pixels on at those rates; averaged: a sample
+    is the mean of p(v | h) over so many of its chain's last sweeps, for 0 the binary pixels of the last sweep
+    themselves; temperatures, chains: of the annealed importance sampling of ln Z (Salakhutdinov and Murray
+    2008 take 14,500 and 100); shape: of an example. W starts from N(0, 0.01²), the parameters b and c from 0
+    (Hinton 2012, section 8).
 
     The model is one of binary examples. Grey pixels are taken as the probabilities of their units, in the
     place of the units' values: −F(x) − ln Z is then no log-probability. Raises ValueError for numbers below 1
@@ -74,7 +76,7 @@ class RBM(Density):
         self.register_buffer("begun", torch.zeros(()))
 
     def begin(self, x: Tensor) -> None:
-        """Let `base` be that of these examples, [B, …], unless there were some before: a change of buffers."""
+        """Let `base` be that of these examples, [B, …], if they are the first: it changes buffers alone."""
         self.base = torch.where(self.begun > 0, self.base, ais.base_rates(x.flatten(1)))
         self.begun = torch.ones_like(self.begun)
 
@@ -115,7 +117,7 @@ class RBM(Density):
     # --- Density --------------------------------------------------------------------------------------
 
     def generate(self, latent: Tensor) -> Tensor:
-        """The end of a chain that starts at v_i = 1[(1 + latent_i)/2 < base rate], driven by a hash of the latent."""
+        """The end of a chain that starts at 1[(1 + latent)/2 < base rate], driven by a hash of the latent."""
         v, keys = ((1 + latent) / 2 < self.base.sigmoid()).to(latent.dtype), hashing.keys(latent)
         total = torch.zeros_like(v)
         for t in range(self.burn_in):

@@ -106,8 +106,8 @@ def log_weights(
 def log_partition(log_weights: Tensor) -> LogPartition:
     """ln Z from the logarithms of weights, [M]: Z is their mean, σ their deviation over √M.
 
-    The interval is the one that Salakhutdinov and Murray state. Its lower end is −inf where 3σ exceeds Z, its width
-    unknown (inf) for a single weight.
+    The interval is the one that Salakhutdinov and Murray state. Its lower end is −inf where 3σ exceeds Z,
+    and a single weight has no upper one (inf).
 
     >>> estimate = log_partition(torch.tensor([1.0, 3.0]).log())
     >>> [round(float(number), 4) for number in estimate]  # ln 2, ln(2 − 3), ln(2 + 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_FEW, _ROWS = 8, 128
+_FEW, _ROWS = 8, 64
 
 
 def mean_distance(x: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ TIMEOUT = timedelta(hours=1)
 _GRACE, _LOOK, _WORD, _SILENCE = 20.0, 2.0, 3.0, 300.0
 """Seconds: until a stuck process is ended, between two looks at the board, for a failure to be told, and
 until a process that gives no sign of life counts as gone."""
+_STOPPED = "it was stopped at once"
 
 
 def ranked(device: torch.device, ranks: Ranks) -> torch.device:
@@ -120,7 +121,7 @@ def joined(ranks: Ranks, device: torch.device) -> Iterator[Crew]:
         dist.destroy_process_group()
     except KeyboardInterrupt:  # the others may wait where no closed connection tells them
         with suppress(Lost):
-            notes.fail("it was stopped at once")
+            notes.fail(_STOPPED)
         raise
     except Exception as error:
         if not ranks.leads or (isinstance(error, GanTrainError) and not isinstance(error, Lost)):
@@ -130,6 +131,8 @@ def joined(ranks: Ranks, device: torch.device) -> Iterator[Crew]:
             raise Lost from error
         if failure is None:
             raise
+        if failure.line == _STOPPED:  # by a second signal, which torchrun hands on as another one
+            raise KeyboardInterrupt from error
         raise RunError(f"process {failure.rank}: {failure.line}") from _Remote(failure.trace)
 
 

@@ -55,8 +55,11 @@ class Adam:
 
     def update(self, gradients: Params, memory: AdamMemory, params: Params) -> tuple[Params, AdamMemory]:
         gradients = with_decay(gradients, params, self._coupled_decay())
-        b1, b2 = self.betas
         count = memory.updates + 1
+        if self._at_once(memory):
+            updates, memory = self._fused(gradients, memory, count)
+            return self._decoupled_decay(updates, params), memory
+        b1, b2 = self.betas
         mean = {k: toward(m, gradients[k], 1 - b1) for k, m in memory.mean.items()}
         square = {k: toward(v, gradients[k].square(), 1 - b2) for k, v in memory.square.items()}
         largest = {k: torch.maximum(v, square[k]) for k, v in memory.largest.items()}
@@ -67,11 +70,45 @@ class Adam:
         updates = {k: rate * m / (sqrt(used[k]) + eps) for k, m in mean.items()}
         return self._decoupled_decay(updates, params), AdamMemory(mean, square, largest, count)
 
+    def _at_once(self, memory: AdamMemory) -> bool:
+        """Whether torch's kernel can do it, in one pass that no derivative, vmap or compiler goes through."""
+        if torch.compiler.is_compiling() or torch.is_grad_enabled():
+            return False
+        numbers = all(isinstance(x, float | int) for x in (self.lr, *self.betas, self.eps))
+        return (
+            numbers
+            and memory.updates.device.type in ("cpu", "cuda")
+            and not torch._C._are_functorch_transforms_active()
+        )
+
+    def _fused(self, gradients: Params, memory: AdamMemory, count: Tensor) -> tuple[Params, AdamMemory]:
+        # The kernel walks through memory, whatever the strides are, and adds to parameters: to zeros, here.
+        mean = {k: m.clone() for k, m in memory.mean.items()}
+        square, largest = (
+            {k: torch.empty_like(mean[k]).copy_(v) for k, v in old.items()}
+            for old in (memory.square, memory.largest)
+        )
+        slopes = [_laid_out(gradients[k], m) for k, m in mean.items()]
+        updates = {k: torch.zeros_like(m) for k, m in mean.items()}
+        b1, b2 = self.betas
+        torch._fused_adam_(
+            [*updates.values()], slopes, [*mean.values()], [*square.values()], [*largest.values()],
+            [count.float()] * len(mean),
+            lr=self.lr, beta1=b1, beta2=b2, eps=self.eps,
+            weight_decay=0.0, amsgrad=self.amsgrad, maximize=False,
+        )  # fmt: skip
+        return updates, AdamMemory(mean, square, largest, count)
+
     def _coupled_decay(self) -> float:
         return self.weight_decay
 
     def _decoupled_decay(self, updates: Params, params: Params) -> Params:
         return updates
+
+
+def _laid_out(x: Tensor, like: Tensor) -> Tensor:
+    """x with the strides of `like`."""
+    return x if x.stride() == like.stride() else torch.empty_like(like).copy_(x)
 
 
 @dataclass(frozen=True)

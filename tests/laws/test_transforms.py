@@ -48,8 +48,14 @@ def slope(params: Params) -> Params:
     return {k: torch.cos(3 * p) + p * (torch.arange(p.numel()).view_as(p) > 0) for k, p in params.items()}
 
 
+@pytest.mark.parametrize("differentiable", [True, False])
 @pytest.mark.parametrize(("ours", "theirs", "options"), CASES, ids=IDS)
-def test_equals_torch_optim(ours: Any, theirs: Any, options: dict[str, Any]) -> None:
+def test_equals_torch_optim(ours: Any, theirs: Any, options: dict[str, Any], differentiable: bool) -> None:
+    with torch.set_grad_enabled(differentiable):
+        _equals_torch_optim(ours, theirs, options)
+
+
+def _equals_torch_optim(ours: Any, theirs: Any, options: dict[str, Any]) -> None:
     params, transform = start(), ours(**options)
     memory = transform.init(params)
     leaves = {k: p.clone() for k, p in params.items()}
@@ -173,3 +179,16 @@ def test_chain_composes_and_the_empty_chain_is_the_identity() -> None:
 def test_values_out_of_range_are_refused(make: Any) -> None:
     with pytest.raises(ValueError, match="must be"):
         make()
+
+
+def test_adam_takes_a_gradient_in_any_layout() -> None:
+    x = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    params = {"w": torch.zeros_like(x)}
+    gradients = [{"w": x}, {"w": x.contiguous(memory_format=torch.channels_last)}]
+    adam, found = Adam(), []
+    with torch.no_grad():
+        for first in gradients:
+            updates, memory = adam.update(first, adam.init(params), params)
+            again, _ = adam.update({"w": first["w"] ** 2}, memory, params)
+            found.append((updates["w"], again["w"]))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)

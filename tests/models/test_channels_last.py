@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from gan_cli.data.feed import Feed
-from gan_cli.network import channels_innermost
+from gan_cli.innermost import channels_innermost
 from gan_cli.streams import Streams
 from gan_cli.types import GameState
 from tests.test_combinations import built

@@ -69,5 +69,5 @@ class OwnRows(SharedGame):
     """One process's rows, played as if there were no other process."""
 
     @staticmethod
-    def of(game: Game, ranks: Ranks) -> OwnRows:
+    def of(game: Game, ranks: Ranks) -> Game:
         return OwnRows(**{one.name: getattr(game, one.name) for one in fields(Game)}, ranks=ranks)
