@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +15,21 @@ from gan_cli.cli.job import experiment
 from gan_cli.cli.request import parse
 from gan_cli.data.feed import Feed
 from gan_cli.errors import InputError
+from gan_cli.likelihood import Likelihood
 from gan_cli.streams import Streams
+from tests.kinds import (
+    CONFIGS,
+    CRITERIA,
+    DENSITIES,
+    GAME_LOSSES,
+    GAMES,
+    PYRAMIDS,
+    model_config,
+    options,
+    small,
+)
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+__all__ = ["CONFIGS", "built", "options"]
 DATA = {
     "line": ["data=mixture1d"],
     "points": ["data=ring"],
@@ -28,24 +39,20 @@ DATA = {
 STEPS = 3
 
 
-def options(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
-
-
 def built(*overrides: str) -> Experiment:
     made: Experiment = experiment(plan(parse(list(overrides))).jobs[0].config)
     return made
 
 
 def assert_trains(made: Experiment) -> None:
-    game, streams = made.game, Streams(made.seed, torch.device("cpu"))
+    game, streams = made.plain, Streams(made.seed, torch.device("cpu"))
     state = game.init(made.seed)
     with Feed(made.dataset, game.batch_size, streams, torch.device("cpu")) as feed:
         for step in range(STEPS):
             state, traces = game.play(state, game.draw(step, feed, streams))
             measured = game.measure(traces)
             assert all(x.isfinite().all() for x in tree_leaves((state, traces, measured))), measured
-            assert "divergence/bound" in measured
+            assert isinstance(game, Likelihood) or any("divergence/bound" in name for name in measured)
     sample = game.sample(state, game.latents(torch.Generator(), 3))
     assert sample.shape == (3, *made.dataset.shape)
     assert sample.isfinite().all()
@@ -70,19 +77,84 @@ def loss_config(loss: str) -> dict[str, Any]:
     return config
 
 
-@pytest.mark.parametrize("loss", options("loss"))
+@pytest.mark.parametrize("loss", GAME_LOSSES)
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("model", options("model"))
+@pytest.mark.parametrize("model", GAMES)
 def test_loss_model_and_data(model: str, data: str, loss: str) -> None:
     if model not in SQUARE or data in ("grey", "colour"):
         assert_trains(experiment(narrow(model, data) | {"loss": loss_config(loss)}))
 
 
 @pytest.mark.parametrize("data", ["line", "points"])
-@pytest.mark.parametrize("model", SQUARE)
+@pytest.mark.parametrize("model", [*SQUARE, *PYRAMIDS])
 def test_a_model_for_square_images_refuses_points(model: str, data: str) -> None:
     with pytest.raises(InputError, match="use model=mlp"):
         experiment(narrow(model, data))
+
+
+@pytest.mark.parametrize("loss", GAME_LOSSES)
+@pytest.mark.parametrize("data", ["grey", "colour"])
+@pytest.mark.parametrize("model", PYRAMIDS)
+def test_pyramid_and_loss(model: str, data: str, loss: str) -> None:
+    assert_trains(experiment(narrow(model, data) | {"loss": loss_config(loss)}))
+
+
+BINARY = ["data=fake", "data.size=16", "data.channels=1", "data.count=40", "data.binarize=threshold"]
+SIGHTS = {"binary": BINARY, **DATA}
+FOR_IMAGES = ("vae_conv",)
+"""Densities for square images alone."""
+
+
+def reason(model: str, criterion: str, sight: str) -> str | None:
+    """Why a density cannot be trained by that criterion on those data, in a word of the line that says so."""
+    if model in FOR_IMAGES and sight in ("line", "points"):
+        return "model=vae"
+    if "decoder" not in model_config(model)["density"] and sight in ("line", "points"):
+        return "points"
+    made = built(*BINARY, f"model={model}", *small(model)).plain
+    assert isinstance(made, Likelihood)
+    kind = "autoencoder" if hasattr(made.density, "encode") else made.density.likelihood
+    if kind != {"elbo": "autoencoder", "iwae": "autoencoder", "nll": "exact"}.get(criterion, "estimate"):
+        return "loss="
+    return None
+
+
+def of_density(model: str, sight: str) -> list[str]:
+    """A small density on these data: of grey values and points with a Gaussian decoder, where it has one."""
+    decoder = "decoder" in model_config(model)["density"] and sight != "binary"
+    gaussian = ["model.density.decoder=gaussian"] if decoder else []
+    return [*SIGHTS[sight], f"model={model}", *small(model), *gaussian, "batch_size=6", "device=cpu"]
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("sight", SIGHTS)
+@pytest.mark.parametrize("model", DENSITIES)
+def test_density_criterion_and_data(model: str, sight: str, criterion: str) -> None:
+    overrides = [*of_density(model, sight), f"loss={criterion}"]
+    if word := reason(model, criterion, sight):
+        with pytest.raises(InputError, match=word) as refused:
+            built(*overrides)
+        assert "\n" not in str(refused.value)
+    else:
+        assert_trains(built(*overrides))
+
+
+@pytest.mark.parametrize("trick", options("trick"))
+@pytest.mark.parametrize("model", DENSITIES)
+def test_density_and_trick(model: str, trick: str) -> None:
+    overrides = [*of_density(model, "binary"), f"trick=[{trick}]"]
+    if trick in ("ema", "gradient_clipping", "historical_averaging", "weight_clipping"):
+        assert_trains(built(*overrides))
+    else:
+        with pytest.raises(InputError, match=f"^trick={trick}: [^\n]*two players[^\n]*$"):
+            built(*overrides)
+
+
+@pytest.mark.parametrize("loss", [*GAME_LOSSES, *CRITERIA])
+def test_a_loss_of_the_other_kind_is_refused(loss: str) -> None:
+    model = ["model=mlp"] if loss in CRITERIA else ["model=vae", *BINARY]
+    with pytest.raises(InputError, match="^loss: [^\n]*$"):
+        built(*model, f"loss={loss}", "device=cpu")
 
 
 @pytest.mark.parametrize("loss", ["gan_ns", "fgan_kl", "wgan", "rpgan"])

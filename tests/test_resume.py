@@ -19,7 +19,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan_cli import checkpoint
 from gan_cli.observers.metrics_log import WALL_CLOCK, read
 from gan_cli.run import run
-from tests.test_combinations import built, options
+from tests.kinds import GAME_LOSSES, options
+from tests.test_combinations import built
 
 SMALL = ["data=ring", "model=mlp", "model.width=8", "batch_size=6", "device=cpu", "sample_every=0"]
 ALL_HOOKS = [
@@ -76,7 +77,7 @@ def assert_resumes(tmp_path: Path, overrides: list[str]) -> None:
     assert [line["step"] for line in lines(straight)] == list(range(1, 8))
 
 
-@pytest.mark.parametrize("loss", options("loss"))
+@pytest.mark.parametrize("loss", GAME_LOSSES)
 def test_every_loss_with_every_hook(loss: str, tmp_path: Path) -> None:
     assert_resumes(tmp_path, [*SMALL, *ALL_HOOKS, f"loss={loss}"])
 

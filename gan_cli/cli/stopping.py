@@ -16,7 +16,7 @@ from types import FrameType
 from gan_cli.parallel.ranks import here
 
 _ECHO = 3.0
-"""Seconds in which one signal may come twice: from a scheduler to all processes, and handed on by torchrun."""
+"""Seconds in which one signal may come twice: from a scheduler to all processes, and from torchrun."""
 
 
 class Stop:

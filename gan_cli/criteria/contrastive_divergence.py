@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from gan_cli.checks import at_least_one
 from gan_cli.criteria.base import Call, Criterion, Value
+from gan_cli.densities.base import Density
+from gan_cli.densities.rbm import RBM
 from gan_cli.types import Noise, Tree
-
-_NEEDED = ("begin", "free_energy", "gibbs", "units", "pseudo_log_likelihood", "hidden", "visible")
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,13 @@ class ContrastiveDivergence(Criterion):
         at_least_one(steps=self.steps, averaged=self.averaged)
 
     def check(self, model: nn.Module) -> None:
-        if not all(hasattr(model, name) for name in _NEEDED):
-            raise ValueError(
-                "the model of contrastive divergence must be an energy with Gibbs sweeps (model=rbm), "
-                f"got {type(model).__name__}; take loss=nll"
-            )
+        _machine(model)
 
     def init(self, model: nn.Module, batch_size: int, generator: torch.Generator, dtype: torch.dtype) -> Tree:
         """The chains' visible units, [batch_size, V], if they persist."""
         if not self.persistent:
             return ()
-        size = (batch_size, model.visible_bias.numel())  # type: ignore[operator]
+        size = (batch_size, len(_machine(model).visible_bias))
         u = torch.rand(size, generator=generator, dtype=dtype, device=generator.device)
         return (u < 0.5).to(dtype)
 
@@ -58,7 +54,7 @@ class ContrastiveDivergence(Criterion):
         def rand(*size: int) -> Tensor:
             return torch.rand(batch_size, *size, generator=generator, dtype=dtype, device=generator.device)
 
-        return rand(sweeps, int(model.units)), rand()  # type: ignore[arg-type]
+        return rand(sweeps, _machine(model).units), rand()
 
     def value(self, call: Call, x: Tensor, label: tuple[Tensor, ...], memory: Tree, noise: Noise) -> Value:
         sweeps, unit = noise
@@ -81,3 +77,13 @@ class ContrastiveDivergence(Criterion):
         """E‖x − p(v | p(h | x))‖², a sum over pixels."""
         again: Tensor = call("visible", call("hidden", x))
         return (x.flatten(1) - again).square().sum(1).mean()
+
+
+def _machine(model: nn.Module) -> RBM:
+    if isinstance(model, RBM):
+        return model
+    other = "elbo" if isinstance(model, Density) and model.likelihood == "bound" else "nll"
+    name = type(model).__name__
+    raise ValueError(
+        f"model must be one of free energies and Gibbs sweeps (rbm), got {name}: use loss={other}"
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from gan_cli.checks import at_least_one, require
 from gan_cli.data.base import Dataset
 from gan_cli.densities.base import Density
-from gan_cli.metrics.base import Direction, Measured, Metric, Subject
+from gan_cli.metrics.base import Direction, Draw, Measured, Metric, Subject
 
 _AT_ONCE = 500
 
@@ -19,15 +20,22 @@ class NLL(Metric):
 
     How ln p comes about is the model's: exactly, as a lower bound in expectation, or as an estimate, the last
     two by `samples` samples (of a VAE importance samples an example, of an RBM runs of annealed importance
-    sampling). nll_training: the same for as many training examples. test: unseen examples, None for all.
+    sampling). nll_training: the same of `reference` training examples, of which 0 is none. test: unseen
+    examples, None for all.
     Raises ValueError for what cannot be, for data of which training sees everything, and for data that are
     not binary under a model of binary data, whose numbers would be no log-likelihoods.
     """
 
     def __init__(
-        self, dataset: Dataset, density: Density, test: int | None = 1000, samples: int = 500
+        self,
+        dataset: Dataset,
+        density: Density,
+        test: int | None = 1000,
+        samples: int = 500,
+        reference: int = 1000,
     ) -> None:
         require(test is None or test >= 2, "test", "at least 2, or null for all", test)
+        require(reference == 0 or reference >= 2, "reference", "0 or at least 2", reference)
         at_least_one(samples=samples)
         if dataset.held_out() is None:
             raise ValueError("no example is left that training does not see: take data.split=train")
@@ -35,11 +43,13 @@ class NLL(Metric):
             raise ValueError(
                 "the model is one of binary data, and these are not: take data.binarize=threshold"
             )
-        self._test, self._samples, self._kind = test, samples, density.likelihood
+        self._test, self._samples, self._reference = test, samples, reference
+        self._kind = density.likelihood
 
     @property
     def names(self) -> tuple[str, ...]:
-        return "nll", "nll_error", "nll_training", "nll_training_error"
+        training = ("nll_training", "nll_training_error") if self._reference else ()
+        return "nll", "nll_error", *training
 
     @property
     def better(self) -> Mapping[str, Direction]:
@@ -58,10 +68,14 @@ class NLL(Metric):
         count = self._test or subject.unseen_examples or 10_000
         likelihood = subject.likelihood(streams.at("nll", step), self._samples)
         assert likelihood is not None  # a density has one
-        values, drawn = {}, {}
-        for name, draw in (("nll", subject.unseen), ("nll_training", subject.real)):
-            x = draw(streams.at(f"{name}/examples", step), count)
-            found = -torch.cat([likelihood(part) for part in x.split(_AT_ONCE)]).double()
-            values[name], values[f"{name}_error"] = found.mean(), found.std() / len(found) ** 0.5
-            drawn[name] = found
-        return Measured(values, per_example={"nll": drawn["nll"]})
+
+        def of(name: str, draw: Draw, n: int) -> Tensor:
+            x = draw(streams.at(f"{name}/examples", step), n)
+            return -torch.cat([likelihood(part) for part in x.split(_AT_ONCE)]).double()
+
+        found = {"nll": of("nll", subject.unseen, count)}
+        if self._reference:
+            found["nll_training"] = of("nll_training", subject.real, self._reference)
+        values = {name: x.mean() for name, x in found.items()}
+        values |= {f"{name}_error": x.std() / len(x) ** 0.5 for name, x in found.items()}
+        return Measured({name: values[name] for name in self.names}, per_example={"nll": found["nll"]})

@@ -13,7 +13,7 @@ from gan_cli.observers.recorder import Picture, Recorder
 from gan_cli.types import State, Trace
 
 _REAL_POINTS, _FAKE_POINTS, _REAL_NUMBERS = 2000, 1000, 20000
-_SIDE = {1: 400, 2: 100}
+_SIDE = {1: 400, 2: 64}
 """Points on a side of the mesh on which the critic is drawn, by dimension."""
 
 

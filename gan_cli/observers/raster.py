@@ -50,7 +50,7 @@ class Page:
     """A white page of width × height pixels, on which each thing covers what was drawn before."""
 
     def __init__(self, width: int, height: int) -> None:
-        self._pixels = np.full((height, width, 3), 255, np.float32)
+        self._pixels = np.full((height, width, 3), 255, np.uint8)
         self._words: list[tuple[tuple[float, float], str, str, str, int]] = []
         self._frames: list[tuple[Box, str]] = []
 
@@ -82,10 +82,10 @@ class Page:
         on_top = squared[near] == nearest[flat]
         distance = np.sqrt(squared[near][on_top])
         area, at = self._area(box), np.divmod(flat[on_top], box.width)
-        below = area[at]
+        below = area[at].astype(np.float32)
         for reached, shade in ((outer, "white"), (radius - 0.25, colour)):
             below += (_rgb(shade) - below) * (_ALPHA * (reached + 0.5 - distance).clip(0, 1))[:, None]
-        area[at] = below
+        area[at] = below.round().astype(np.uint8)
 
     def curve(self, box: Box, y: Array, colour: str, width: float = 1.5) -> None:
         """The graph of y, one value a column of pixels: [box.width]; no value, no line."""
@@ -125,7 +125,7 @@ class Page:
 
     def png(self) -> Picture:
         """The page as PNG: the same page is the same bytes."""
-        image = Image.fromarray(self._pixels.round().astype(np.uint8))
+        image = Image.fromarray(self._pixels)
         pen = ImageDraw.Draw(image)
         for box, colour in self._frames:
             pen.rectangle(
@@ -141,12 +141,12 @@ class Page:
                 pen.text((x, y), words, ink, _font(size), anchor)
         return Picture(png.encode(np.asarray(image)), image.width, image.height)
 
-    def _area(self, box: Box) -> NDArray[np.float32]:
+    def _area(self, box: Box) -> NDArray[np.uint8]:
         return self._pixels[box.top : box.top + box.height, box.left : box.left + box.width]
 
     def _paint(self, box: Box, cover: Array, colour: str) -> None:
         area = self._area(box)
-        area += (_rgb(colour) - area) * cover[..., None].astype(np.float32)
+        area[:] = (area + (_rgb(colour) - area) * cover[..., None].astype(np.float32)).round()
 
 
 def ticks(low: float, high: float, most: int = 8) -> list[float]:
@@ -163,12 +163,12 @@ def ticks(low: float, high: float, most: int = 8) -> list[float]:
 
 
 @cache
-def _colours() -> NDArray[np.float32]:
+def _colours() -> NDArray[np.uint8]:
     """Red over white to blue in as many steps as can be told apart: [_LEVELS, 3]."""
     anchors = np.array([_rgb(f"#{code}") for code in _RDBU.split()])
     at = np.linspace(0, 10, _LEVELS)
     full = np.stack([np.interp(at, np.arange(11), channel) for channel in anchors.T], 1)
-    return (255 + (full - 255) * _ALPHA).astype(np.float32)
+    return (255 + (full - 255) * _ALPHA).round().astype(np.uint8)
 
 
 @cache

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import grad, vmap
 
 from gan_cli.criteria.base import Value
 from gan_cli.criteria.contrastive_divergence import ContrastiveDivergence
+from gan_cli.densities.made import MADE
 from gan_cli.densities.rbm import RBM
 from gan_cli.network import Network
 from tests.densities.small_rbm import log_joint, small, states
@@ -171,6 +172,6 @@ def test_refused() -> None:
         ContrastiveDivergence(steps=0)
     with pytest.raises(ValueError, match="averaged must be at least 1, got 0"):
         ContrastiveDivergence(averaged=0)
-    with pytest.raises(ValueError, match=r"model=rbm.*got Linear; take loss=nll"):
-        ContrastiveDivergence().check(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=r"model must be .*\(rbm\), got MADE: use loss=nll"):
+        ContrastiveDivergence().check(MADE(shape=(1, 2, 2)))
     ContrastiveDivergence().check(small())

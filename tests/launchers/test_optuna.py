@@ -77,7 +77,7 @@ def test_the_direction_is_the_numbers() -> None:
         ("keep_best=reverse_kl hydra.sweeper.direction=maximize", "better the lower it is"),
         ("keep_best=modes_covered hydra.sweeper.direction=minimize", "better the higher it is"),
         ("keep_best=reverse_kl hydra.sweeper.n_trials=0", "n_trials must be a whole number ≥ 1, got 0"),
-        ("keep_best=reverse_kl hydra.sweeper.n_jobs=null", "n_jobs must be a whole number ≥ 1, got None"),
+        ("keep_best=reverse_kl hydra.sweeper.n_jobs=0", "n_jobs must be a whole number ≥ 1, got 0"),
         ("keep_best=reverse_kl hydra.sweeper.direction=[minimize,minimize]", "goes by one number"),
         ("keep_best=reverse_kl,modes_covered", "the same in all of its runs"),
         ("keep_best=reverse_kl optimizer.critic.lrr=interval(0.1,1.0)", "did you mean 'lr'?"),

@@ -17,7 +17,8 @@ from gan_cli.losses.label_smoothing import LabelSmoothing
 from gan_cli.streams import Streams
 from gan_cli.transforms.sgd import SGD
 from gan_cli.views.diffaugment import DiffAugment
-from tests.test_combinations import built, options
+from tests.kinds import CRITERIA, GAME_LOSSES, options
+from tests.test_combinations import of_density, built
 
 CPU = torch.device("cpu")
 POINTS = ["data=ring", "model=mlp", "model.width=8", "batch_size=6", "device=cpu"]
@@ -27,7 +28,7 @@ IMAGES = [
 ]
 FOR_IMAGES = ("diffaugment", "virtual_batch_norm")
 RUNS = {
-    **{f"loss={name}": [*POINTS, f"loss={name}"] for name in options("loss")},
+    **{f"loss={name}": [*POINTS, f"loss={name}"] for name in GAME_LOSSES},
     **{f"optimizer={name}": [*POINTS, f"optimizer={name}"] for name in options("optimizer")},
     **{
         f"trick={name}": [*(IMAGES if name in FOR_IMAGES else POINTS), f"trick=[{name}]"]

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from threading import Thread
 
 import pytest
+import torch
 from torch._C._distributed_c10d import HashStore
 
 from gan_cli.cli import stopping
 from gan_cli.cli.stopping import Stop
-from gan_cli.parallel import board
+from gan_cli.parallel import board, crew
 from gan_cli.parallel.board import Board
 from gan_cli.parallel.collectives import Lost
 from gan_cli.parallel.ranks import Ranks
@@ -74,6 +75,18 @@ def test_a_process_at_its_end_hears_of_another_s_failure(boards: Pair) -> None:
     boards[0].fail("it was stopped at once")
     with pytest.raises(Lost, match="it was stopped at once"):
         boards[1].part()
+
+
+def test_a_process_stopped_at_once_stops_the_first_one_too(
+    boards: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no failure: the first one ends as after a second Ctrl-C of its own."""
+    monkeypatch.setattr(crew, "_connect", lambda *_: None)
+    monkeypatch.setattr(Board, "meet", lambda *_: None)
+    for number, error in ((1, KeyboardInterrupt()), (0, Lost())):
+        monkeypatch.setattr(crew, "board", lambda _, number=number: boards[number])
+        with pytest.raises(KeyboardInterrupt), crew.joined(Ranks(number, 2), torch.device("cpu")):
+            raise error
 
 
 @pytest.mark.parametrize("count", [1, 2])
