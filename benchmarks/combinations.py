@@ -126,9 +126,10 @@ def losses() -> str:
     """Each trick by each loss: only what is refused, since nearly nothing is."""
     small = (*POINTS, "model=mlp_fgan", *SMALL["mlp_fgan"])
     lists = lists_of(small)
+    of_games = [loss for loss in options("loss") if refusal((*small, f"loss={loss}")) is None]
     found = [
         f"- `{trick}` with `loss={loss}`: {reason}"
-        for loss in options("loss")
+        for loss in of_games
         for several in lists
         if refusal((*small, f"loss={loss}"), *several) is not None
         for trick in several

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +20,7 @@ from gan_cli.errors import InputError
 from gan_cli.game import Game, Prior, Side
 from gan_cli.instantiation import make, refusing
 from gan_cli.laplacian import sides
+from gan_cli.layers.virtual_batch_norm import VirtualBatchNorm
 from gan_cli.learner import Learner
 from gan_cli.likelihood import Likelihood
 from gan_cli.losses.base import Loss
@@ -27,7 +28,7 @@ from gan_cli.network import Network
 from gan_cli.pyramid import Pyramid
 from gan_cli.schema import refuse_unknown
 from gan_cli.transforms.base import Transform
-from gan_cli.tricks import Tricks
+from gan_cli.tricks import Tricks, sorted_tricks
 from gan_cli.views.base import compose
 
 LEVEL_KEYS = ("loss", "trick", "optimizer", "critic_steps", "generator", "critic")
@@ -57,7 +58,7 @@ def assembled(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Learner:
 
 
 def _game(cfg: DictConfig, scope: Scope, dtype: torch.dtype) -> Game:
-    tricks = _sort(cfg.trick)
+    tricks = sorted_tricks(cfg.trick)
     loss: Loss = _criterion(cfg, Loss)
     for _, wrap in tricks.wrappers:
         loss = wrap(loss)
@@ -87,6 +88,11 @@ def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
     """A game for each level: the run's, but for what `model.levels.<side>` says."""
     if dataset.kind != "image":
         raise InputError("model: a Laplacian pyramid is one of images; use model=mlp for points")
+    if cfg.model.get("condition") is not None:
+        raise InputError(
+            f"model.condition={cfg.model.condition}: a pyramid's games are told of blurred images, not of "
+            "classes; leave it out"
+        )
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     model, (channels, side, _) = config["model"], dataset.shape
     own, found = {str(name): level for name, level in model["levels"].items()}, sides(side)
@@ -105,7 +111,10 @@ def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
         prior = Prior(model["latent"] if coarsest else side**2, model["prior"])
         told = 0 if coarsest else channels * side**2
         scope = Scope(shape, dataset.pixel_range if coarsest else None, _as_it_is, prior, told)
-        games.append(_game(OmegaConf.create(level), scope, dtype))
+        try:
+            games.append(_game(OmegaConf.create(level), scope, dtype))
+        except InputError as error:
+            raise InputError(f"at the level of {side} pixels: {error}") from error
     return Pyramid(tuple(games), found, channels, dataset.prepare)
 
 
@@ -115,9 +124,9 @@ def _as_it_is(x: Tensor) -> Tensor:
 
 
 def _likelihood(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Likelihood:
-    tricks = _sort(cfg.trick)
+    tricks = sorted_tricks(cfg.trick)
     for name in map(str, cfg.trick or {}):
-        legality.check_alone(name, _sort(cfg.trick, [name]))
+        legality.check_alone(name, sorted_tricks(cfg.trick, [name]))
     if cfg.critic_steps != 1:
         raise InputError(f"critic_steps={cfg.critic_steps}: this model has no critic; use critic_steps=1")
     criterion: Criterion = _criterion(cfg, Criterion)
@@ -140,8 +149,17 @@ def density(cfg: DictConfig, dataset: Dataset) -> Density:
     extra: dict[str, Any] = {"shape": tuple(dataset.shape)}
     if classes := _classes(cfg, dataset):
         _takes_classes("density", cfg.model)
+        if cfg.model.condition != "concat":
+            raise InputError(
+                f"model.condition={cfg.model.condition}: this model has no critic; use model.condition=concat"
+            )
         extra["classes"] = classes
     made: Density = make("model.density", cfg.model.density, Density, **extra)
+    if made.binary and dataset.kind == "points":
+        raise InputError(
+            f"model: {type(made).__name__} is one of zeros and ones, as it stands; for points use model=vae "
+            "model.density.decoder=gaussian"
+        )
     return made
 
 
@@ -202,6 +220,10 @@ def side(
             _takes_classes("critic", cfg.model)
             extra |= {"classes": scope.prior.classes, "condition": cfg.model.condition}
 
+    for trick, layer in tricks.layers:
+        if name == layer.side == "generator" and scope.condition and isinstance(layer, VirtualBatchNorm):
+            raise InputError(f"trick={trick}: its reference batch is told of no class; leave it out")
+
     def factory() -> nn.Module:
         module: nn.Module = make(f"model.{name}", cfg.model[name], nn.Module, **extra)
         for trick, layer in tricks.layers:
@@ -214,21 +236,3 @@ def side(
     alone = any(getattr(term, "alone", False) for term in terms)
     network = Network(factory, dtype, _autocast(cfg), cfg.runtime.channels_last)
     return Side(network, tricks.chained(optimiser, name), terms, not alone)
-
-
-def _sort(cfg: DictConfig, names: Sequence[str] | None = None) -> Tricks:
-    tricks = Tricks()
-    for name in names if names is not None else map(str, cfg or {}):
-        node = cfg[name]
-        target = get_object(node._target_)
-        if isinstance(target, type) and issubclass(target, Loss):  # it wraps a loss, which build fills in
-            tricks.wrappers.append((name, partial(_wrap, f"trick.{name}", node)))
-        else:
-            tricks.add(name, make(f"trick.{name}", node, object))
-    return tricks
-
-
-def _wrap(key: str, node: DictConfig, loss: Loss) -> Loss:
-    # Not as an argument of instantiate, which would take a dataclass for a config.
-    wrapped: Loss = refusing(key, node, make(key, node, object, _partial_=True), loss)
-    return wrapped

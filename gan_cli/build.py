@@ -88,7 +88,7 @@ def build(cfg: DictConfig) -> Experiment:
     plain = assembled(cfg, dataset, dtype)
     ranks = here()
     settings = Settings(**{name: cfg[name] for name in Settings.__dataclass_fields__})
-    measured = metrics(cfg, dataset, dtype)
+    measured = metrics(cfg, dataset, plain)
     if settings.keep_best is not None:
         law = dataset.kind == "points" and isinstance(dataset.load(), Distribution)
         best_direction(settings, measured, modes=law)
@@ -111,15 +111,16 @@ def build(cfg: DictConfig) -> Experiment:
     )
 
 
-def metrics(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> dict[str, Metric]:
-    """The metrics of the list by name; one that asks for the loss or the critic gets them without any trick.
+def metrics(cfg: DictConfig, dataset: Dataset, plain: Learner) -> dict[str, Metric]:
+    """The metrics of the list by name, for what the config trains; one that asks for the loss or the critic
+    gets them without any trick.
 
-    Raises InputError for two that measure under one name.
+    Raises InputError for two that measure under one name, and for one that this model is none for.
     """
     alone, one_game = "density" in cfg.model, "density" not in cfg.model and "levels" not in cfg.model
     offers: dict[str, Callable[[], Any]] = {
         "loss": lambda: make("loss", cfg.loss, Loss),
-        "critic": lambda: side(cfg, "critic", scope(cfg, dataset), Tricks(), dtype).network,
+        "critic": lambda: side(cfg, "critic", scope(cfg, dataset), Tricks(), plain.dtype).network,
         "density": lambda: density(cfg, dataset),
         "dataset": lambda: dataset,
     }
@@ -137,6 +138,8 @@ def metrics(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> dict[str, 
         if not isinstance(metric, Metric):
             kind = f"{Metric.__module__}.{Metric.__name__}"
             raise InputError(f"metric.{name}._target_={node._target_}: it gives no {kind}")
+        if metric.differentiates and not plain.smooth:
+            raise InputError(f"metric={name}: it needs samples that are smooth in the latent; use metric=nll")
         for other, there in found.items():
             if twice := set(there.names) & set(metric.names):
                 raise InputError(

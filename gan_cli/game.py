@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -62,6 +62,7 @@ class Game:
     # --- the Learner protocol -------------------------------------------------------------------------
 
     smooth = True
+    headline = ("divergence/bound", "critic/accuracy", "generator/loss", "critic/loss")
 
     @property
     def batches_a_round(self) -> int:
@@ -122,11 +123,11 @@ class Game:
         """Rounds with the critic's first batch, with its first two, and so on."""
         return [batches._replace(critic=batches.critic[: i + 1]) for i in range(len(batches.critic))]
 
-    def under(self, calculus: Calculus) -> Game:
+    def under(self, calculus: Calculus) -> Self:
         """The same game, with another way to differentiate."""
         return replace(self, calculus=calculus)
 
-    def driven(self, driver: Callable[[Any], Play]) -> Game:
+    def driven(self, driver: Callable[[Any], Play]) -> Self:
         """The same game, whose rounds are played by what the driver makes of it."""
         return replace(self, driver=driver)
 

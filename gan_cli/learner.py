@@ -59,6 +59,11 @@ class Learner(Protocol):
         ...
 
     @property
+    def headline(self) -> tuple[str, ...]:
+        """The names of the few scalars that tell most."""
+        ...
+
+    @property
     def calculus(self) -> Calculus:
         """How its rounds differentiate."""
         ...

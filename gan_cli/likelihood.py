@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -68,6 +68,7 @@ class Likelihood:
 
     batches_a_round = 1
     moves = 1
+    headline = ("model/loss",)
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -148,11 +149,11 @@ class Likelihood:
         """The one move."""
         return [batches]
 
-    def under(self, calculus: Calculus) -> Likelihood:
+    def under(self, calculus: Calculus) -> Self:
         """The same learner, with another way to differentiate."""
         return replace(self, calculus=calculus)
 
-    def driven(self, driver: Callable[[Any], Play]) -> Likelihood:
+    def driven(self, driver: Callable[[Any], Play]) -> Self:
         """The same learner, whose rounds are played by what the driver makes of it."""
         return replace(self, driver=driver)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -51,6 +51,12 @@ class Pyramid:
 
     smooth = True
     condition = 0
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """Those of all games."""
+        pairs = zip(self.sides, self.levels, strict=True)
+        return tuple(f"{side}/{name}" for side, game in pairs for name in game.headline)
 
     @property
     def batch_size(self) -> int:
@@ -131,11 +137,11 @@ class Pyramid:
         """The whole round."""
         return [batches]
 
-    def under(self, calculus: Calculus) -> Pyramid:
+    def under(self, calculus: Calculus) -> Self:
         """The same games, with another way to differentiate."""
         return replace(self, levels=tuple(game.under(calculus) for game in self.levels))
 
-    def driven(self, driver: Callable[[Any], Play]) -> Pyramid:
+    def driven(self, driver: Callable[[Any], Play]) -> Self:
         """The same games, whose rounds are played by what the driver makes of each."""
         return replace(self, levels=tuple(game.driven(driver) for game in self.levels))
 

@@ -10,6 +10,7 @@ import operator
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -23,8 +24,11 @@ from gan_cli.data.places import user_cache, writable
 from gan_cli.errors import InputError
 from gan_cli.game import Game
 from gan_cli.learner import Learner
+from gan_cli.likelihood import Likelihood
 from gan_cli.parallel.game import shared
+from gan_cli.parallel.likelihood import shared_likelihood
 from gan_cli.parallel.ranks import Ranks
+from gan_cli.pyramid import Pyramid
 from gan_cli.types import Play
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp64": torch.float64, "bf16": torch.float32}
@@ -73,8 +77,11 @@ def learner(
     """
     if ranks.count == 1:
         return driven(plain, runtime, device, steps)
-    if not isinstance(plain, Game):
-        raise InputError(f"model: {ranks.count} processes share games alone; run it in one process")
+    if isinstance(plain, Pyramid):
+        return replace(plain, levels=tuple(shared(game, ranks, runtime) for game in plain.levels))
+    if isinstance(plain, Likelihood):
+        return shared_likelihood(plain, ranks, runtime)
+    assert isinstance(plain, Game)
     return shared(plain, ranks, runtime)
 
 

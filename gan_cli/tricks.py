@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
+
+from hydra.utils import get_object
+from omegaconf import DictConfig
 
 from gan_cli.dynamics import Alternating, Extragradient, Order, Simultaneous, Unrolled
 from gan_cli.errors import InputError
+from gan_cli.instantiation import make, refusing
 from gan_cli.layers.base import Layer
 from gan_cli.layers.spectral_norm import SpectralNorm
 from gan_cli.losses.base import Loss
@@ -90,3 +95,22 @@ def _only(found: dict[str, T], what: str) -> T | None:
         first, second = list(found)[:2]
         raise InputError(f"trick=[{first},{second}]: both say {what}; keep one of the two")
     return next(iter(found.values()), None)
+
+
+def sorted_tricks(cfg: DictConfig, names: Sequence[str] | None = None) -> Tricks:
+    """The tricks of the config's list, or those of these names. Raises InputError for what cannot be made."""
+    tricks = Tricks()
+    for name in names if names is not None else map(str, cfg or {}):
+        node = cfg[name]
+        target = get_object(node._target_)
+        if isinstance(target, type) and issubclass(target, Loss):  # it wraps a loss, which build fills in
+            tricks.wrappers.append((name, partial(_wrap, f"trick.{name}", node)))
+        else:
+            tricks.add(name, make(f"trick.{name}", node, object))
+    return tricks
+
+
+def _wrap(key: str, node: DictConfig, loss: Loss) -> Loss:
+    # Not as an argument of instantiate, which would take a dataclass for a config.
+    wrapped: Loss = refusing(key, node, make(key, node, object, _partial_=True), loss)
+    return wrapped

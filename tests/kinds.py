@@ -50,8 +50,9 @@ def games() -> list[str]:
 
 def losses(kind: type) -> list[str]:
     """The options of the group loss whose class is of that kind."""
-    loaded = {name: OmegaConf.load(CONFIGS / "loss" / f"{name}.yaml") for name in options("loss")}
-    return [name for name, config in loaded.items() if issubclass(get_object(config["_target_"]), kind)]
+    nodes = {name: OmegaConf.load(CONFIGS / "loss" / f"{name}.yaml") for name in options("loss")}
+    targets = {name: get_object(str(OmegaConf.select(node, "_target_"))) for name, node in nodes.items()}
+    return [name for name, target in targets.items() if issubclass(target, kind)]
 
 
 def small(name: str) -> list[str]:

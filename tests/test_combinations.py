@@ -110,7 +110,7 @@ def reason(model: str, criterion: str, sight: str) -> str | None:
     if model in FOR_IMAGES and sight in ("line", "points"):
         return "model=vae"
     if "decoder" not in model_config(model)["density"] and sight in ("line", "points"):
-        return "points"
+        return "for points use model=vae|at least 2 dimensions"
     made = built(*BINARY, f"model={model}", *small(model)).plain
     assert isinstance(made, Likelihood)
     kind = "autoencoder" if hasattr(made.density, "encode") else made.density.likelihood
@@ -143,7 +143,7 @@ def test_density_criterion_and_data(model: str, sight: str, criterion: str) -> N
 @pytest.mark.parametrize("model", DENSITIES)
 def test_density_and_trick(model: str, trick: str) -> None:
     overrides = [*of_density(model, "binary"), f"trick=[{trick}]"]
-    if trick in ("ema", "gradient_clipping", "historical_averaging", "weight_clipping"):
+    if trick in ("ema", "gradient_clipping", "historical_averaging", "optimistic"):
         assert_trains(built(*overrides))
     else:
         with pytest.raises(InputError, match=f"^trick={trick}: [^\n]*two players[^\n]*$"):

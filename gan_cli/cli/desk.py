@@ -102,9 +102,12 @@ class Desk:
             raise InputError(
                 "what=neighbours: the data is drawn without end, so there are no nearest examples"
             )
-        for begin in range(0, len(run.data), _TRAINING):
-            yield self.prepared(run.data, slice(begin, begin + _TRAINING))
+        for part, begin in enumerate(range(0, len(run.data), _TRAINING)):
+            yield self.prepared(run.data, slice(begin, begin + _TRAINING), part)
 
-    def prepared(self, data: Table, rows: slice | Tensor) -> Tensor:
-        """Those of the training examples as the critic sees them: [B, *shape] on the CPU."""
-        return self.opened.experiment.dataset.prepare(data.rows(rows).cpu()).float()
+    def prepared(self, data: Table, rows: slice | Tensor, part: int) -> Tensor:
+        """Those of the training examples, the given part of all that are read, as the critic sees them:
+        [B, *shape] on the CPU."""
+        dataset = self.opened.experiment.dataset
+        raw = dataset.redraw(data.rows(rows).cpu(), self.streams.at("redraw", part))
+        return dataset.prepare(raw).float()

@@ -38,6 +38,11 @@ def draw(config: Mapping[str, Any], place: Place) -> Path:
     desk = Desk(config, opened)
     if desk.points:
         _refuse_for_points(config)
+    if config["what"] in ("interpolation", "arithmetic") and not opened.experiment.plain.smooth:
+        raise InputError(
+            f"what={config['what']}: this model's samples jump as the latent moves, so there is no way "
+            "between two; use what=grid"
+        )
     step = None if config["what"] == "examples" else opened.step
     path = place(step, opened.file.stem.rpartition("-")[2][:8])
     if config["what"] in ("grid", "examples"):
@@ -99,14 +104,15 @@ def _drawn_examples(desk: Desk, n: int) -> Iterator[Tensor]:
     run = desk.opened.run
     if isinstance(run.data, Sampler):
         law, chance = run.data.to(torch.device("cpu")), desk.streams.at("examples", 0)
-        parts = (law.sample(chance, AT_ONCE) for _ in range(-(-n // AT_ONCE)))
+        redraw = run.dataset.redraw
+        parts = (redraw(law.sample(chance, AT_ONCE), chance) for _ in range(-(-n // AT_ONCE)))
         yield from (run.dataset.prepare(part[: n - i * AT_ONCE]).float() for i, part in enumerate(parts))
         return
     if n > len(run.data):
         raise InputError(f"n={n}: there are {len(run.data)} training examples")
     order = torch.randperm(len(run.data), generator=desk.streams.at("examples", 0))[:n]
-    for some in order.split(AT_ONCE):
-        yield desk.prepared(run.data, some)
+    for part, some in enumerate(order.split(AT_ONCE)):
+        yield desk.prepared(run.data, some, part)
 
 
 def _grid(desk: Desk, examples: Tensor) -> bytes:

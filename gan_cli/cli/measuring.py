@@ -143,7 +143,7 @@ def _metric(name: str, settings: Mapping[str, Any], opened: finished.Opened, run
         return Always(run, opened.state)
     experiment, checked = opened.experiment, configuration.check({"metric": {name: settings}})
     config = OmegaConf.create({**experiment.config, **checked})
-    return build.metrics(config, experiment.dataset, experiment.plain.dtype)[name]
+    return build.metrics(config, experiment.dataset, experiment.plain)[name]
 
 
 # --- beside the run ---------------------------------------------------------------------------------------

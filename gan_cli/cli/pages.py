@@ -15,7 +15,7 @@ from gan_cli.evaluation.features import Scores, extractor
 from gan_cli.sampling import arithmetic, expression, sheet
 from gan_cli.sampling.draws import Part, first
 from gan_cli.sampling.expression import Label
-from gan_cli.sampling.latents import walk
+from gan_cli.sampling.latents import of_one_class, walk
 from gan_cli.sampling.neighbours import neighbours
 
 _ROWS, _STEPS, _SEARCHED = 8, 10, 4096
@@ -24,12 +24,14 @@ _SHOWN = 4
 
 
 def interpolation(desk: Desk) -> Image:
-    """A row for each way from sample 2i to sample 2i + 1, of circles one through both."""
+    """A row for each way from sample 2i to sample 2i + 1, of circles one through both, in the class of the
+    first."""
     rows, columns = desk.config["rows"], desk.config["columns"] or _STEPS
     sheet.refuse_huge(rows * columns, desk.shape, f"rows={rows}", "set fewer rows or columns")
     ends = desk.first(2 * rows).latents
-    kind = desk.opened.experiment.plain.latent_kind
-    way = walk(ends[::2], ends[1::2], columns, desk.config["path"], kind)
+    learner = desk.opened.experiment.plain
+    kind, condition = learner.latent_kind, learner.condition
+    way = walk(ends[::2], ends[1::2], columns, desk.config["path"], kind, condition)
     return sheet.page(sheet.tiles(desk.maker(way.flatten(0, 1)), desk.pixel_range), columns)
 
 
@@ -62,8 +64,9 @@ def sums(desk: Desk) -> Image:
     there = arithmetic.chosen(desk.parts(), wanted)
     samples = {name: _picked(there, wanted, numbers[name]) for name in coefficients}
     latents = {name: part.latents for name, part in samples.items()}
-    total = arithmetic.combined(coefficients, latents)
-    around = arithmetic.surrounded(total, config["noise"], desk.streams.at("arithmetic", 0))
+    condition = desk.opened.experiment.plain.condition
+    total = of_one_class(arithmetic.combined(coefficients, latents), condition)
+    around = arithmetic.surrounded(total, config["noise"], desk.streams.at("arithmetic", 0), condition)
     parts: list[Image | str] = []
     for name, factor in coefficients.items():
         sign = "-" if factor < 0 else "+" if parts else ""
@@ -83,7 +86,8 @@ def _picked(there: Part, numbers: list[int], wanted: list[int]) -> Part:
 
 def _column(desk: Desk, group: Part, numbers: list[int]) -> Image:
     """Some of a group's samples, and below them what the mean of all its latents gives."""
-    mean = desk.maker(group.latents.mean(0, keepdim=True))
+    middle = of_one_class(group.latents.mean(0, keepdim=True), desk.opened.experiment.plain.condition)
+    mean = desk.maker(middle)
     images = torch.cat([group.examples[:_SHOWN], mean])
     names = [str(number) for number in numbers[:_SHOWN]]
     captions = [*names, "mean" if len(numbers) <= _SHOWN else f"mean of {len(numbers)}"]

@@ -13,7 +13,7 @@ from gan_cli.errors import InputError, nearest
 from gan_cli.metrics.directions import BETTER, Direction
 
 EVALUATION, ERROR = "evaluation/", "_error"
-_FALLBACK = ("divergence/bound", "generator/loss", "critic/loss")
+_FALLBACK = ("divergence/bound", "generator/loss", "critic/loss", "model/loss")
 """What is shown of runs that measured nothing."""
 
 

@@ -29,8 +29,8 @@ class Run:
     """One run's folder.
 
     name: the folder below what all runs have in common; outcome: `done`, `stopped`, `failed` or `running`
-    as summary.json has it, `pruned` where `prune` stopped it, `empty` where nothing was written, `torn` where it
-    cannot be read; problems: what else could not be read, in a line each.
+    as summary.json has it, `pruned` where `prune` stopped it, `empty` where nothing was written, `torn` where
+    it cannot be read; problems: what else could not be read, in a line each.
     """
 
     folder: Path

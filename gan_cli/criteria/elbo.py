@@ -13,8 +13,6 @@ from gan_cli.densities.base import Density
 from gan_cli.densities.vae import VariationalAutoencoder, kl_to_prior
 from gan_cli.types import Noise, Tree
 
-_ACTIVE = 0.01
-
 
 @dataclass(frozen=True)
 class ELBO(Criterion):
@@ -22,8 +20,7 @@ class ELBO(Criterion):
 
     β = 1 is the bound −ELBO ≥ −ln p(x) (Kingma & Welling 2014, Eqs. 7 and 10, with one sample), another β is
     Higgins et al. 2017, Eq. 4. Shown are the means of ln p(x|z), `reconstruction`, of KL and of their
-    difference, `elbo`, in nats whatever β is; and `active_units`, how many μ_j vary over the batch by more
-    than 0.01 (Burda et al. 2016, §5.3). Raises ValueError for β < 0.
+    difference, `elbo`, in nats whatever β is. Raises ValueError for β < 0.
     """
 
     beta: float = 1.0
@@ -48,7 +45,6 @@ class ELBO(Criterion):
             "reconstruction": reconstruction.mean(),
             "kl": kl.mean(),
             "elbo": (reconstruction - kl).mean(),
-            "active_units": (mean.var(0, correction=0) > _ACTIVE).to(mean.dtype).sum(),
         }
         return Value((self.beta * kl - reconstruction).mean(), shown, memory)
 

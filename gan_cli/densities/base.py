@@ -23,12 +23,14 @@ class Density(nn.Module, ABC):
     prior: what `generate` maps to examples; smooth: whether it does so differentiably;
     binary: whether an example is a vector of zeros and ones;
     likelihood: what `log_likelihood` gives, ln p(x), a lower bound of it in expectation, or an estimate.
+    looks_at_batches: whether training keeps or begins from what only a whole batch shows.
     A method is called through `Network`, which lends the module its tensors; so none keeps anything.
     """
 
     smooth: ClassVar[bool] = True
     binary: bool = True
     likelihood: ClassVar[Likelihood] = "exact"
+    looks_at_batches: ClassVar[bool] = False
 
     prior: Prior
 

@@ -47,6 +47,7 @@ class RBM(Density):
 
     smooth: ClassVar[bool] = False
     likelihood: ClassVar[Likelihood] = "estimate"
+    looks_at_batches: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class RBM(Density):
         hidden: int = 500,
         burn_in: int = 1000,
         averaged: int = 1,
-        temperatures: int = ais.QUICK,
+        temperatures: int = ais.PAPER,
         chains: int = 100,
     ):
         super().__init__()

@@ -58,16 +58,21 @@ class Split:
     """Finitely many examples, parted at random: 60 % train, 10 % validation, 10 % calibration, 20 % held out.
 
     The parting depends on the seed and the number of examples alone, so that two sides that are one table
-    share their parts, and what one holds out the other has not trained on. Raises ValueError for a table of
-    fewer than 40.
+    share their parts, and what one holds out the other has not trained on. redraw: what makes raw examples
+    anew at each use (see `Dataset.redraw`). Raises ValueError for a table of fewer than 40.
     """
 
     def __init__(
-        self, table: Table, prepare: Callable[[Tensor], Tensor], streams: Streams, name: str
+        self,
+        table: Table,
+        prepare: Callable[[Tensor], Tensor],
+        streams: Streams,
+        name: str,
+        redraw: Callable[[Tensor, torch.Generator], Tensor] = lambda raw, generator: raw,
     ) -> None:
         require(len(table) >= FEWEST, "the number of examples", f"at least {FEWEST}", len(table))
         self._table, self._prepare = table, prepare
-        self._device = streams.device
+        self._streams, self._name, self._redraw = streams, name, redraw
         cpu = Streams(streams.seed, torch.device("cpu"))
         order = torch.randperm(len(table), generator=cpu.at("parts", len(table)))
         ends = np.cumsum([round(share * len(table)) for share in SHARES.values()])[:-1].tolist()
@@ -76,19 +81,25 @@ class Split:
         self._order = Order(seed, len(self._rows["train"]), torch.device("cpu"))
 
     def batch(self, number: int, size: int) -> Tensor:
-        return self._read(self._rows["train"][self._order.slice(number * size, size)])
+        rows = self._rows["train"][self._order.slice(number * size, size)]
+        return self._read(rows, "redraw", number)
 
     def part(self, part: Part, most: int) -> Iterator[Tensor]:
-        for rows in self._rows[part][:most].split(_AT_ONCE):
-            yield self._read(rows)
+        for number, rows in enumerate(self._rows[part][:most].split(_AT_ONCE)):
+            yield self._read(rows, f"{part}/redraw", number)
 
-    def _read(self, rows: Tensor) -> Tensor:
-        return self._prepare(self._table.rows(rows).to(self._device))
+    def _read(self, rows: Tensor, purpose: str, number: int) -> Tensor:
+        raw = self._table.rows(rows).to(self._streams.device)
+        return self._prepare(self._redraw(raw, self._streams.at(f"{self._name}/{purpose}", number)))
 
 
 def source(dataset: Dataset, data: Table | Sampler, streams: Streams, name: str) -> Source:
     """The source of loaded data: fresh where it is a law, parted where it is a table."""
     if isinstance(data, Sampler):
         law = data.to(streams.device)
-        return Fresh(lambda generator, n: dataset.prepare(law.sample(generator, n)), streams, name)
-    return Split(data, dataset.prepare, streams, name)
+
+        def draw(generator: torch.Generator, n: int) -> Tensor:
+            return dataset.prepare(dataset.redraw(law.sample(generator, n), generator))
+
+        return Fresh(draw, streams, name)
+    return Split(data, dataset.prepare, streams, name, dataset.redraw)

@@ -109,6 +109,8 @@ def _labelled(dataset: Dataset) -> tuple[Labelled, Sequence[str]]:
     if not isinstance(data, Table) or labels is None or not (labels >= 0).any():
         raise InputError(f"{name_of(dataset)} has no labels for a classifier: use features=pixels")
     images = data.images if isinstance(data.images, Tensor) else torch.from_numpy(np.asarray(data.images))
+    # Black and white, where that is how they are fed.
+    images = dataset.redraw(images, torch.Generator().manual_seed(0))
     told = torch.from_numpy(labels >= 0)
     if bool(told.all()):
         return Labelled(images, torch.from_numpy(labels)), data.class_names

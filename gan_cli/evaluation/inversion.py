@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -34,8 +34,11 @@ class Inversion(Metric):
     images: how many examples. examples: of those that the run trains on, as in the paper, or unseen. seed:
     which ones; of one data set they are the same for every run on the same kind of device, whatever its own
     seed. restarts, evaluations, history, tolerance, at_once: see `invert`. pixel_range: the unit, in which
-    pixels are for the error; None for the data's own. Raises ValueError for values out of range.
+    pixels are for the error; None for the data's own. A start keeps the class that it was drawn with. Raises
+    ValueError for values out of range.
     """
+
+    differentiates = True
 
     def __init__(
         self,
@@ -97,7 +100,7 @@ class Inversion(Metric):
         x = draw(fixed.at("inversion/images", 0), self._images)
         starts = subject.latents(subject.streams.at("inversion/starts", 0), len(x) * self._restarts)
         found = invert(
-            subject.generate,
+            _of_its_class(subject),
             x,
             starts.unflatten(0, (len(x), self._restarts)),
             self._evaluations,
@@ -110,6 +113,14 @@ class Inversion(Metric):
         sheets = {} if subject.pixel_range is None else {"reconstructions": _pairs(x, found)}
         each = {"inversion_mse": errors, "inversion_mse_digest": _digests(x, subject.pixel_range)}
         return Measured(dict(zip(self.names, values, strict=True)), sheets, each)
+
+
+def _of_its_class(subject: Subject) -> Callable[[Tensor], Tensor]:
+    """G whose derivative by what a latent says of its class is 0: a search leaves that as it is."""
+    told = subject.condition
+    if not told:
+        return subject.generate
+    return lambda z: subject.generate(torch.cat([z[:, :-told], z[:, -told:].detach()], 1))
 
 
 def _pairs(x: Tensor, found: Inverted) -> Sheet:

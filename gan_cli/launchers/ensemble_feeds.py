@@ -66,14 +66,17 @@ class Feeds:
         return [_One(self, run) for run in range(len(self._streams))]
 
     def _batch(self, number: int) -> Tensor:
+        raw = self._raw(number)
+        if not self._dataset.redraws:
+            return raw
+        again = [s.at("redraw", number) for s in self._streams]
+        return torch.stack([self._dataset.redraw(x, g) for x, g in zip(raw, again, strict=True)])
+
+    def _raw(self, number: int) -> Tensor:
         size = self._size
         if isinstance(self.data, Table):
             index = torch.stack([order.slice(number * size, size) for order in self._orders])
-            raw = self._rows[index]
-            if not self._dataset.redraws:
-                return raw
-            again = [s.at("redraw", number) for s in self._streams]
-            return torch.stack([self._dataset.redraw(x, g) for x, g in zip(raw, again, strict=True)])
+            return self._rows[index]
         law, generators = self._law, [s.at("data", number) for s in self._streams]
         if not isinstance(law, Placing):
             return torch.stack([law.sample(g, size) for g in generators])

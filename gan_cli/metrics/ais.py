@@ -18,8 +18,6 @@ from gan_cli.checks import at_least_one, require
 
 PAPER = 14_500
 """Temperatures in the paper."""
-QUICK = 1_450
-"""A tenth of them, in the same proportions."""
 
 _STRETCHES = ((0.0, 0.5, 500), (0.5, 0.9, 4_000), (0.9, 1.0, 10_000))
 

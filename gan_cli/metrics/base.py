@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,7 +27,8 @@ class Subject:
     there are none). Both are drawn without replacement where there are finitely many, and fewer than n where
     there are fewer: `examples` and `unseen_examples` say how many, None where they are drawn without end.
     latents: n draws from the prior, [n, Z]; generate: G(z) in evaluation mode, differentiable, [B, Z] ->
-    [B, *shape]. likelihood: ln p of prepared examples by so many samples, None where the model has none.
+    [B, *shape]; condition: how many of a latent's entries, the last, say what it is to be, such as its class.
+    likelihood: ln p of prepared examples by so many samples, None where the model has none.
     pixel_range: the values of black and white, None for points. streams: the run's random
     numbers; name a purpose of your own, and take `step` for the number.
     """
@@ -43,6 +44,7 @@ class Subject:
     latents: Draw
     generate: Callable[[Tensor], Tensor]
     streams: Streams
+    condition: int = 0
     likelihood: Callable[[torch.Generator, int], LogLikelihood | None] = lambda generator, samples: None
 
 
@@ -60,8 +62,11 @@ class Metric(ABC):
 
     A constructor may ask for `loss`, the run's Loss without the tricks around it, `critic`, the Network of
     its critic without the tricks in it, `density`, its model of one player, and `dataset`, its Dataset: the
-    run fills these in. All else is the yaml's.
+    run fills these in. All else is the yaml's. differentiates: whether it needs samples that are smooth in
+    the latent.
     """
+
+    differentiates: ClassVar[bool] = False
 
     @property
     @abstractmethod

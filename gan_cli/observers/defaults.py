@@ -26,11 +26,13 @@ def default_observers(run: Run, alone: bool = True) -> list[Observer]:
     checkpoint after all that it covers; the summary, which closes what is open, last.
     """
     # Which takes longer to import than all the rest.
-    from gan_cli.observers.tensorboard import HEADLINE, TensorBoard
+    from gan_cli.observers.tensorboard import TensorBoard
 
     writer = Writer()
     log, watchdog = LogFile(), Watchdog(writer.settle, rounds=0 if alone else 1)
-    recorder = Recorder([MetricsLog(), PngFiles(), TensorBoard((*HEADLINE, *metrics(run))), Lines()])
+    recorder = Recorder(
+        [MetricsLog(), PngFiles(), TensorBoard((*run.learner.headline, *metrics(run))), Lines()]
+    )
     pictures = ImagePictures(recorder) if run.dataset.kind == "image" else PointPictures(recorder)
     kept = [BestCheckpoint(recorder), Checkpoints(recorder), Summary(recorder, watchdog, log)]
     background = Background(writer, recorder, first=[Evaluation(recorder)], then=[pictures, *kept])

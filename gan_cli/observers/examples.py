@@ -63,6 +63,7 @@ def subject(run: Run, state: State, step: int) -> Subject:
         latents=run.learner.latents,
         generate=lambda latent: run.learner.sample(state, latent).float(),
         streams=run.streams,
+        condition=run.learner.condition,
         likelihood=lambda generator, samples: run.learner.likelihood(state, generator, samples),
     )
 

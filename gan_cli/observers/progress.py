@@ -13,7 +13,7 @@ from gan_cli.observers.logfile import LOGGER, is_terminal
 from gan_cli.observers.recorder import RATES, Recorder, Scalars, Sink
 from gan_cli.types import State, Trace
 
-SHOWN = {"G": "generator/loss", "C": "critic/loss", "bound": "divergence/bound"}
+SHOWN = {"G": "generator/loss", "C": "critic/loss", "bound": "divergence/bound", "loss": "model/loss"}
 _SECONDS = 0.2
 
 
@@ -71,4 +71,10 @@ class Lines(Sink):
 
 
 def _shown(values: Scalars) -> str:
-    return "  ".join(f"{short} {values[name]:.3f}" for short, name in SHOWN.items() if name in values)
+    """The scalars of a game or a model; of a pyramid's games each under its side."""
+    levels = dict.fromkeys(name.partition("/")[0] for name in values)
+    places = {"": "", **{f"{level}/": f"{level} " for level in levels if level.isdecimal()}}
+    every = [
+        (place + short, prefix + name) for prefix, place in places.items() for short, name in SHOWN.items()
+    ]
+    return "  ".join(f"{short} {values[name]:.3f}" for short, name in every if name in values)

@@ -13,19 +13,23 @@ from gan_cli.observers.base import Outcome, Run
 from gan_cli.observers.events import EventFile
 from gan_cli.observers.recorder import RATES, Picture, Scalars, Sink
 
-HEADLINE = ("divergence/bound", "critic/accuracy", "generator/loss", "critic/loss")
 _MULTILINE = "Multiline"
+_OF = r"^(\d+/)?"
+"""Before a name: the side of a pyramid's level."""
 LAYOUT: dict[str, dict[str, list[Any]]] = {
     "The game": {
-        "losses": [_MULTILINE, ["generator/loss", "critic/loss"]],
-        "bound on the divergence": [_MULTILINE, ["divergence/bound"]],
-        "mean T and its threshold f'(1)": [_MULTILINE, ["T/real", "T/fake", "T/threshold"]],
-        "mean D": [_MULTILINE, ["D/real", "D/fake"]],
-        "critic accuracy": [_MULTILINE, ["critic/accuracy"]],
+        "losses": [_MULTILINE, [_OF + "(generator|critic|model)/loss"]],
+        "bound on the divergence": [_MULTILINE, [_OF + "divergence/bound"]],
+        "mean T and its threshold f'(1)": [_MULTILINE, [_OF + "T/(real|fake|threshold)"]],
+        "mean D": [_MULTILINE, [_OF + "D/(real|fake)"]],
+        "critic accuracy": [_MULTILINE, [_OF + "critic/accuracy"]],
     },
     "The optimisation": {
-        "gradient norms": [_MULTILINE, ["generator/gradient_norm", "critic/gradient_norm"]],
-        "parts of the losses": [_MULTILINE, [r"(critic|generator)/(?!loss$|gradient_norm$|accuracy$).*"]],
+        "gradient norms": [_MULTILINE, [_OF + "(generator|critic|model)/gradient_norm"]],
+        "parts of the losses": [
+            _MULTILINE,
+            [_OF + r"(critic|generator|model)/(?!loss$|gradient_norm$|accuracy$).*"],
+        ],
         "generator updates a second": [_MULTILINE, ["speed/steps/s"]],
         "real examples a second": [_MULTILINE, ["speed/images/s"]],
     },
@@ -42,7 +46,7 @@ LAYOUT: dict[str, dict[str, list[Any]]] = {
 class TensorBoard(Sink):
     """Writes events.out.tfevents.*. `metrics` are the scalars that the hyper-parameter table shows."""
 
-    def __init__(self, metrics: Iterable[str] = HEADLINE) -> None:
+    def __init__(self, metrics: Iterable[str] = ()) -> None:
         self._metrics = tuple(metrics)
 
     def open(self, run: Run) -> Scalars:

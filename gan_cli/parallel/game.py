@@ -35,7 +35,7 @@ class SharedGame(Game):
 
     def draw(self, step: int, feed: Source, streams: Streams) -> GameRound:
         """The process's own rows of round `step`: noise is drawn for all, as one process draws it."""
-        shapes = _Shapes(feed, self.batch_size, self.ranks.rows(self.batch_size))
+        shapes = Shapes(feed, self.batch_size, self.ranks.rows(self.batch_size))
         drawn = super().draw(step, shapes, streams)
         critic = tuple(
             self._own(batch)._replace(real=real) for batch, real in zip(drawn.critic, shapes.own, strict=True)
@@ -43,17 +43,19 @@ class SharedGame(Game):
         return GameRound(critic, self._own(drawn.generator)._replace(real=shapes.own[-1]))
 
     def _own(self, batch: Batch) -> Batch:
-        def rows(tree: Tree, size: int) -> Tree:
-            mine = self.ranks.rows(size)
-            # By the contract of View.draw and Term.draw. A copy, or the whole batch's memory would stay.
-            return tree_map_only(Tensor, lambda t: t[mine].clone() if t.ndim and len(t) == size else t, tree)
-
         examples, packs = self.batch_size, self.batch_size // self.packing
         return Batch(
             batch.real,
-            *(rows(t, examples) for t in (batch.latent, batch.view_real, batch.view_fake)),
-            *(rows(t, packs) for t in (batch.critic_terms, batch.generator_terms)),
+            *(own_rows(self.ranks, t, examples) for t in (batch.latent, batch.view_real, batch.view_fake)),
+            *(own_rows(self.ranks, t, packs) for t in (batch.critic_terms, batch.generator_terms)),
         )
+
+
+def own_rows(ranks: Ranks, tree: Tree, size: int) -> Tree:
+    """The process's own rows of each tensor that has as many as the batch; any other is for all of them."""
+    mine = ranks.rows(size)
+    # A copy, or the whole batch's memory would stay.
+    return tree_map_only(Tensor, lambda t: t[mine].clone() if t.ndim and len(t) == size else t, tree)
 
 
 def ghost(game: Game) -> Play:
@@ -70,7 +72,7 @@ def ghost(game: Game) -> Play:
     return play
 
 
-class _Shapes:
+class Shapes:
     """Whole batches in shape alone, of which it keeps the process's own rows."""
 
     def __init__(self, feed: Source, size: int, rows: slice):
@@ -84,7 +86,7 @@ class _Shapes:
 
     def labels(self, number: int) -> Tensor:
         own = self._feed.labels(number)
-        whole = own.new_zeros(self._size)
+        whole = own.new_zeros(self._size, *own.shape[1:])
         whole[self._rows] = own
         return whole
 
@@ -101,18 +103,9 @@ def _averaged(player: Player, side: Side) -> Player:
 
 
 def shared(game: Game, ranks: Ranks, runtime: Mapping[str, Any]) -> Game:
-    """The game as these processes play it together; the game itself where there is one.
-
-    Raises InputError in one line for what cannot be shared.
-    """
-    if ranks.count == 1:
-        return game
+    """The game as these processes play it together. Raises InputError for what cannot be shared."""
     statistics: Statistics = runtime["batch_norm"]
-    if runtime["compile"] == "on":
-        raise InputError(
-            f"runtime.compile=on: a compiled round holds no exchange between the {ranks.count} processes of "
-            "torchrun; use runtime.compile=off"
-        )
+    refuse_compiled(ranks.count, runtime)
     for reason in _refused(game, ranks.count, statistics):
         raise InputError(reason)
 
@@ -128,6 +121,24 @@ def shared(game: Game, ranks: Ranks, runtime: Mapping[str, Any]) -> Game:
     return SharedGame(**(known | changes), ranks=ranks)
 
 
+def refuse_compiled(count: int, runtime: Mapping[str, Any]) -> None:
+    """Raise InputError where rounds are to be compiled."""
+    if runtime["compile"] == "on":
+        raise InputError(
+            f"runtime.compile=on: a compiled round holds no exchange between the {count} processes of "
+            "torchrun; use runtime.compile=off"
+        )
+
+
+def uneven(size: int, count: int, packing: int = 1) -> Iterator[str]:
+    """Why so many processes cannot share a batch evenly."""
+    unit = count * packing
+    if size % unit:
+        packs = f" in packs of {packing}" if packing > 1 else ""
+        near = max(1, round(size / unit)) * unit
+        yield f"batch_size={size}: {count} processes cannot share it evenly{packs}; use {near}"
+
+
 def _sides(game: Game) -> list[tuple[str, Side]]:
     return [("generator", game.generator), ("critic", game.critic)]
 
@@ -135,13 +146,7 @@ def _sides(game: Game) -> list[tuple[str, Side]]:
 def _refused(game: Game, count: int, statistics: Statistics) -> Iterator[str]:
     """Why these processes cannot play the game that one process plays."""
     size = game.batch_size
-    if size % (count * game.packing):
-        unit = count * game.packing
-        packs = f" in packs of {game.packing}" if game.packing > 1 else ""
-        yield (
-            f"batch_size={size}: {count} processes cannot share it evenly{packs}; "
-            f"use {max(1, round(size / unit)) * unit}"
-        )
+    yield from uneven(size, count, game.packing)
     for name, side in _sides(game):
         module = side.network.module
         own = size // count // (game.packing if name == "critic" else 1)

@@ -23,14 +23,16 @@ def combined(coefficients: Mapping[str, float], groups: Mapping[str, Tensor]) ->
     return torch.stack([factor * groups[name].mean(0) for name, factor in coefficients.items()]).sum(0)
 
 
-def surrounded(z: Tensor, noise: float, generator: torch.Generator) -> Tensor:
-    """Nine latents, in the middle z, the others z + u with u ~ U(−noise, noise) in each coordinate.
+def surrounded(z: Tensor, noise: float, generator: torch.Generator, condition: int = 0) -> Tensor:
+    """Nine latents, in the middle z, the others z + u with u ~ U(−noise, noise) in each coordinate but the
+    last `condition`, a class.
 
     The paper's noise is 0.25. [Z] -> [9, Z]. Raises ValueError for a negative noise.
     """
     nonnegative(noise=noise)
     u = 2 * torch.rand(AROUND, *z.shape, generator=generator, dtype=z.dtype, device=z.device) - 1
     u[AROUND // 2] = 0
+    u[:, len(z) - condition :] = 0
     return z + noise * u
 
 

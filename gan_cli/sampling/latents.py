@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from gan_cli.checks import at_least_one, positive, require
 from gan_cli.learner import Learner
@@ -51,7 +52,9 @@ class Latents:
         z = self.learner.latents(generator, AT_ONCE)
         if self.truncation is None:
             return z
-        return truncated(z, self.truncation, self.learner.latent_kind, generator)
+        told = self.learner.condition
+        drawn = truncated(z[:, : z.shape[1] - told], self.truncation, self.learner.latent_kind, generator)
+        return torch.cat([drawn, z[:, z.shape[1] - told :]], 1)
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self.part(number) for number in count())
@@ -74,14 +77,31 @@ def truncated(z: Tensor, threshold: float, kind: Kind, generator: torch.Generato
     return torch.where(z.abs() <= threshold, z, again.to(z.dtype).clamp(-threshold, threshold))
 
 
-def walk(start: Tensor, end: Tensor, steps: int, path: Path, kind: Kind) -> Tensor:
+def of_one_class(z: Tensor, condition: int) -> Tensor:
+    """Latents whose last `condition` entries are a row of the identity, that of their greatest: the class
+    that has most of a sum. [..., Z] -> the same shape.
+
+    >>> of_one_class(torch.tensor([0.5, 0.3, 0.7]), 2)
+    tensor([0.5000, 0.0000, 1.0000])
+    """
+    if not condition:
+        return z
+    row = one_hot(z[..., -condition:].argmax(-1), condition).to(z.dtype)
+    return torch.cat([z[..., :-condition], row], -1)
+
+
+def walk(start: Tensor, end: Tensor, steps: int, path: Path, kind: Kind, condition: int = 0) -> Tensor:
     """`steps` latents on the way from each start to its end: [R, Z], [R, Z] -> [R, steps, Z].
 
     lerp: the straight line. slerp: the great circle, both ends included (see `interpolate`); from a uniform
     prior's cube it bulges out. auto: slerp for a normal prior, lerp for a uniform one. circle: see `circle`.
+    The last `condition` entries, a class, are the start's all the way: nothing lies between two classes.
     Raises ValueError for fewer than 1 step.
     """
     at_least_one(columns=steps)
+    if condition:
+        way = walk(start[:, :-condition], end[:, :-condition], steps, path, kind)
+        return torch.cat([way, start[:, None, -condition:].expand(-1, steps, -1)], -1)
     if path == "circle":
         return circle(start, end, steps, kind)
     straight = path == "lerp" or (path == "auto" and kind == "uniform")

@@ -138,19 +138,6 @@ def test_beta_may_be_a_tensor_that_a_sweep_maps_over() -> None:
     torch.testing.assert_close(swept, torch.stack([loss(float(beta)) for beta in betas]))
 
 
-def test_active_units_are_those_whose_mean_varies() -> None:
-    model, params, x, _ = case("bernoulli")
-    noise = drawn(ELBO(), model)
-    shown = []
-    for idle in ([], [0], [0, 1]):
-        still = dict(params)
-        weight, bias = still["encoder.2.weight"] * 20, still["encoder.2.bias"]
-        weight[idle] = 0.0
-        still["encoder.2.weight"], still["encoder.2.bias"] = weight, bias
-        shown.append(float(value(ELBO(), model, still, x, (), noise).shown["active_units"]))
-    assert shown == [2.0, 1.0, 0.0]
-
-
 def test_one_importance_sample_is_the_elbo_in_expectation() -> None:
     model, params, x, _ = case("bernoulli")
     x = x[:1].expand(40000, -1)

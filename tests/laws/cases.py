@@ -17,9 +17,10 @@ from torch import Tensor
 from gan_cli.divergences.base import Divergence
 from gan_cli.losses.base import Loss, SeparableLoss
 from gan_cli.losses.fgan import FGAN
+from tests.kinds import GAME_LOSSES
 
 FOLDER = Path(__file__).parents[2] / "configs" / "loss"
-YAMLS = sorted(FOLDER.glob("*.yaml"))
+YAMLS = [FOLDER / f"{name}.yaml" for name in GAME_LOSSES]
 
 # Keys of a loss's yaml, with the values that the laws try beyond its own. A yaml without a key ignores it.
 Options = dict[tuple[str, ...], tuple[tuple[Any, ...], ...]]

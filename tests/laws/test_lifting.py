@@ -17,8 +17,8 @@ from gan_cli.losses.label_smoothing import LabelSmoothing
 from gan_cli.streams import Streams
 from gan_cli.transforms.sgd import SGD
 from gan_cli.views.diffaugment import DiffAugment
-from tests.kinds import CRITERIA, GAME_LOSSES, options
-from tests.test_combinations import of_density, built
+from tests.kinds import DENSITIES, GAME_LOSSES, PYRAMIDS, options
+from tests.test_combinations import built, of_density
 
 CPU = torch.device("cpu")
 POINTS = ["data=ring", "model=mlp", "model.width=8", "batch_size=6", "device=cpu"]
@@ -34,6 +34,11 @@ RUNS = {
         f"trick={name}": [*(IMAGES if name in FOR_IMAGES else POINTS), f"trick=[{name}]"]
         for name in options("trick")
     },
+    **{f"model={name}": of_density(name, "binary") for name in DENSITIES},
+    **{f"model={name}": [*IMAGES[:3], f"model={name}", *IMAGES[4:]] for name in PYRAMIDS},
+    "classes": [*IMAGES, "model.condition=projection"],
+    "importance weights": [*of_density("vae", "binary"), "loss=iwae", "trick=[ema,historical_averaging]"],
+    "chains": [*of_density("rbm", "binary"), "loss=pcd"],
     "a constant decay": [
         *[*POINTS, "trick=[ema]", "trick.ema.decay=0.9", "trick.ema.half_life_images=null"],
         "trick.ema.warm_up=null",
@@ -58,13 +63,13 @@ def apart(one: Tensor, other: Tensor) -> float:
 def furthest(overrides: list[str], rounds: int) -> float:
     """How far the runs of an ensemble whose every float differs get from each of them alone."""
     made = built(*overrides)
-    values = lifted(made.game).values
+    values = lifted(made.plain).values
     assert values
-    games = [rebuilt(made.game, [v * factor for v in values.values()]) for factor in (1.0, 1.01, 0.98)]
+    games = [rebuilt(made.plain, [v * factor for v in values.values()]) for factor in (1.0, 1.01, 0.98)]
     streams = [Streams(seed, CPU) for seed in range(3)]
-    feeds = [Feed(made.dataset, made.game.batch_size, s, CPU) for s in streams]
+    feeds = [Feed(made.dataset, made.plain.batch_size, s, CPU) for s in streams]
     floats = [list(lifted(game).values.values()) for game in games]
-    ensemble = Ensemble(made.game, floats=torch.tensor(floats, dtype=torch.float64))
+    ensemble = Ensemble(made.plain, floats=torch.tensor(floats, dtype=torch.float64))
     alone = [game.init(seed) for seed, game in enumerate(games)]
     together, most = stack(alone), 0.0
     for step in range(rounds):

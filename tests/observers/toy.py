@@ -143,6 +143,7 @@ class Toy:
 
     condition = 0
     smooth = True
+    headline = ("divergence/bound", "generator/loss", "critic/loss")
 
     def likelihood(self, state: GameState, generator: torch.Generator, samples: int) -> None:
         return None

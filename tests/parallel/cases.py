@@ -60,7 +60,17 @@ IMAGE_CASES: dict[str, list[str]] = {
     "dcgan_simultaneous": ["trick=[simultaneous,minibatch_discrimination]"],
     "disk": ["data.count=40", "runtime.resident_mb=0"],
 }
+_DIGITS = ["data=digits", "batch_size=12", "device=cpu", "runtime.precision=fp64"]
+OTHER_CASES: dict[str, list[str]] = {
+    "conditional": ["model=mlp", "model.condition=projection", "trick=[r1]"],
+    "pyramid": ["data.size=16", "model=lapgan", "model.width=4"],
+    "vae": ["model=vae", "data.binarize=stochastic", "trick=[ema]"],
+    "iwae": ["model=vae", "loss=iwae", "loss.samples=3"],
+    "made": ["model=made", "model.density.masks=4", "data.binarize=fixed"],
+    "nade": ["model=nade", "data.binarize=threshold"],
+}
 CASES = {name: [*POINTS, *more] for name, more in POINT_CASES.items()}
+CASES |= {name: [*_DIGITS, *more] for name, more in OTHER_CASES.items()}
 CASES |= {name: [*IMAGES, *more] for name, more in IMAGE_CASES.items()}
 STEPS = {name: 6 if name in IMAGE_CASES else 20 for name in CASES}
 

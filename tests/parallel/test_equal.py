@@ -38,7 +38,7 @@ def distance(one: Tensor, other: Tensor) -> float:
 @pytest.mark.parametrize("case", CASES)
 def test_processes_play_what_one_plays(case: str, ends: Ends) -> None:
     made = built(*CASES[case])
-    alone = played(made, made.game, Ranks(), STEPS[case])
+    alone = played(made, made.plain, Ranks(), STEPS[case])
     together = ends[0][case]
     assert alone.keys() == together.keys()
     # DCGANs amplify rounding more; a wrong gradient shows in the optimiser's memory at 1e-2.

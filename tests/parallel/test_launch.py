@@ -90,7 +90,7 @@ def test_a_killed_process_ends_all(tmp_path: Path) -> None:
 def test_ctrl_c_ends_all_in_order_and_soon(group: bool, tmp_path: Path) -> None:
     """A terminal sends it to torchrun and to both processes, and torchrun hands it on once more."""
     worker = ROOT / "tests" / "parallel" / "told_end.py"
-    words = [*RUN, "steps=1000000", "log_every=5", "checkpoint_every=0", "hydra.run.dir=run"]
+    words = [*RUN, "steps=1000000", "log_every=1", "checkpoint_every=0", "hydra.run.dir=run"]
     launch = torchrun(tmp_path, worker, *words, session=True)
     wait_for_lines(launch, tmp_path / "run", 2)
     began = time.monotonic()
