@@ -6,7 +6,8 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
 import torch
@@ -89,3 +90,10 @@ def begun(chosen: argparse.Namespace, head: Sequence[str]) -> list[tuple[str, Ex
     cases = [prepared(case, device, chosen.overrides) for device in devices for case in chosen.rows]
     print(f"\n{machine()}\n\n" + "\n".join(head), flush=True)
     return cases
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what a run says on the terminal."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
+        yield

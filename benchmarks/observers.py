@@ -5,10 +5,10 @@
     python -m benchmarks.observers --steady 20000     memory and rate over so many rounds of the ring
 
 The same rounds are played with the observers and without, in blocks of 100 within one process; the pictures,
-the evaluation and the checkpoint fall early into a block. The first table holds what turns of 500 took,
-the second each part of it: milliseconds of processor time that a call takes in the training's thread and in
-the writer's, at steps where something is due and at others, and the share of 500 rounds that the training's
-thread spends on it.
+the evaluation and the checkpoint fall early into a block. The first table holds what turns of one interval
+between pictures took, the second each part of it: milliseconds of processor time that a call takes in the
+training's thread and in the writer's, at steps where something is due and at others, and the share of a turn
+that the training's thread spends on it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import begun, now, parser, prepared
+from benchmarks.common import begun, now, parser, prepared, quiet
 from gan_cli.build import Experiment
 from gan_cli.data.feed import Feed
 from gan_cli.loop import train
@@ -43,7 +42,7 @@ PARTS = (
     "| case | part | every | ms in training | ms in writer | share of training |",
     "|---|---|--:|--:|--:|--:|",
 )
-PERIOD, BLOCK = 500, 100
+BLOCK = 100
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -77,7 +76,12 @@ class Watched:
 
     def __init__(self, built: Experiment, feed: Feed, folder: Path):
         self.game, self.feed, self.clock = built.learner, feed, Clock()
-        self.run: Run = replace(described(built, folder, feed.data), steps=10**9)
+        self.period = built.settings.sample_every
+        self.run: Run = replace(
+            described(built, folder, feed.data),
+            steps=10**9,
+            redraw=lambda step: self.game.draw(step, feed, self.run.streams),
+        )
         self.observers = default_observers(self.run)
         (self.background,) = (one for one in self.observers if isinstance(one, Background))
         self.state = self.game.init(built.seed, built.device)
@@ -89,7 +93,7 @@ class Watched:
     def _parts(self) -> None:
         inner, log = self.background, self.run.settings.log_every
         told = [("training", one, log) for one in self.observers]
-        told += [("writer", one, PERIOD) for one in (*inner._first, *inner._then)]
+        told += [("writer", one, self.period) for one in (*inner._first, *inner._then)]
         for thread, observer, every in told:
             timed = self.clock.timed(f"{thread}: {type(observer).__name__}", observer.after, every)
             observer.after = timed  # type: ignore[method-assign]
@@ -117,9 +121,9 @@ class Watched:
 
 
 def turn(watched: Watched) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """500 rounds with and without the observers, block by block: (wall, processor) seconds of each."""
+    """An interval's rounds with and without observers, block by block: (wall, processor) seconds of each."""
     on, off = [], []
-    for _ in range(PERIOD // BLOCK):
+    for _ in range(watched.period // BLOCK):
         off.append(watched.play(BLOCK, watched=False))
         watched.step -= BLOCK
         on.append(watched.play(BLOCK, watched=True))
@@ -142,7 +146,7 @@ def measured(case: str, built: Experiment, turns: int) -> tuple[str, list[str]]:
             observer.finish(watched.step, watched.state, "stopped")
     walls, processors = ([(on[k], off[k]) for on, off in pairs] for k in (0, 1))
     costs = [on / off - 1 for on, off in walls]
-    on, off = (PERIOD / statistics.median(times) for times in zip(*walls, strict=True))
+    on, off = (watched.period / statistics.median(times) for times in zip(*walls, strict=True))
     cells = [case, built.device.type, str(turns), f"{on:,.1f}", f"{off:,.1f}"]
     cells += [f"**{statistics.median(costs):.1%}**", f"{min(costs):.1%} to {max(costs):.1%}"]
     cells.append(f"{statistics.median(on / off - 1 for on, off in processors):.1%}")
@@ -151,12 +155,12 @@ def measured(case: str, built: Experiment, turns: int) -> tuple[str, list[str]]:
 
 
 def parts(case: str, watched: Watched, seconds: float) -> Iterator[str]:
-    """A line a part: the median of its calls, and their share of 500 rounds, which take so many seconds."""
+    """A line a part: the median of its calls, and their share of a turn, which takes so many seconds."""
     whole = 0.0
     for name, took in watched.clock.seconds.items():
         thread, part, every = name.split(": ")
         call = max(statistics.median(took), 0.0)
-        share = call * PERIOD / int(every) / seconds
+        share = call * watched.period / int(every) / seconds
         whole += share if thread == "training" else 0
         cells = [
             case,
@@ -166,13 +170,6 @@ def parts(case: str, watched: Watched, seconds: float) -> Iterator[str]:
         ]
         yield f"| {' | '.join([*cells, f'{share:.2%}' if thread == 'training' else ''])} |"
     yield f"| {case} | all |  |  |  | **{whole:.2%}** |"
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without what a run says on the terminal."""
-    with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
-        yield
 
 
 # --- memory and rate over a long run -----------------------------------------------------------------------

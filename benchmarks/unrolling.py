@@ -112,7 +112,9 @@ def rows(case: str, built: Experiment, steps: Sequence[int], blocks: int, second
 
     def played(k: int, again: bool) -> Game:
         ahead = replace(game, unroll=k, recompute=again)
-        return driven(ahead, built.runtime, device, built.steps) if k else ahead
+        faster = driven(ahead, built.runtime, device, built.steps) if k else ahead
+        assert isinstance(faster, Game)
+        return faster
 
     variants = [Variant(k, again, Rounds(played(k, again), state, batches)) for k, again in asked]
     move = critic_move(game, state, batches[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -26,9 +26,10 @@ from gan_cli.likelihood import Likelihood
 from gan_cli.losses.base import Loss
 from gan_cli.network import Network
 from gan_cli.pyramid import Pyramid
-from gan_cli.schema import refuse_unknown
+from gan_cli.schema import KEYS, refuse_unknown
 from gan_cli.transforms.base import Transform
 from gan_cli.tricks import Tricks, sorted_tricks
+from gan_cli.values import show
 from gan_cli.views.base import compose
 
 LEVEL_KEYS = ("loss", "trick", "optimizer", "critic_steps", "generator", "critic")
@@ -88,11 +89,6 @@ def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
     """A game for each level: the run's, but for what `model.levels.<side>` says."""
     if dataset.kind != "image":
         raise InputError("model: a Laplacian pyramid is one of images; use model=mlp for points")
-    if cfg.model.get("condition") is not None:
-        raise InputError(
-            f"model.condition={cfg.model.condition}: a pyramid's games are told of blurred images, not of "
-            "classes; leave it out"
-        )
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     model, (channels, side, _) = config["model"], dataset.shape
     own, found = {str(name): level for name, level in model["levels"].items()}, sides(side)
@@ -100,7 +96,7 @@ def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
         if name not in map(str, found):
             levels = ", ".join(map(str, found))
             raise InputError(f"model.levels.{name}: there is no such level; their sides are {levels}")
-        refuse_unknown(own[name], list(LEVEL_KEYS), f"model.levels.{name}")
+        _check_level(own[name], f"model.levels.{name}")
     games = []
     for side in found:
         level = config | own.get(str(side), {})
@@ -116,6 +112,17 @@ def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
         except InputError as error:
             raise InputError(f"at the level of {side} pixels: {error}") from error
     return Pyramid(tuple(games), found, channels, dataset.prepare)
+
+
+def _check_level(level: Mapping[str, Any], at: str) -> None:
+    refuse_unknown(level, list(LEVEL_KEYS), at)
+    for name, value in level.items():
+        if name in KEYS:
+            KEYS[name].fit(f"{at}.{name}", value)
+        elif not isinstance(value, Mapping):
+            raise InputError(
+                f"{at}.{name}={show(value)} holds no settings; choose an option with +{name}@{at}.{name}="
+            )
 
 
 def _as_it_is(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from gan_cli import dynamics
 from gan_cli.calculus import Calculus, eager
 from gan_cli.dynamics import Alternating, Order
-from gan_cli.learner import Critique, Source
+from gan_cli.learner import Critique, Source, plain
 from gan_cli.losses.base import Loss
 from gan_cli.network import Network
 from gan_cli.objectives import Examples, Side, averaged, drawn_terms, started
@@ -24,11 +24,6 @@ from gan_cli.views.base import View, compose
 from gan_cli.views.packing import pack, packed_shape
 
 __all__ = ["Examples", "Game", "Prior", "Side"]
-
-
-def plain(game: Game) -> Play:
-    """Rounds as they stand, operation by operation."""
-    return game.round
 
 
 @dataclass(frozen=True)

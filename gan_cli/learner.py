@@ -37,6 +37,11 @@ Likelihood = Callable[[Tensor], Tensor]
 """ln p(x) in nats of prepared examples: [B, …] -> [B]."""
 
 
+def plain(learner: Learner) -> Play:
+    """Rounds as they stand, operation by operation."""
+    return learner.round
+
+
 class Learner(Protocol):
     """All that the loop and the observers know of what they train: `Game` is one.
 

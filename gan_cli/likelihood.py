@@ -15,7 +15,7 @@ from gan_cli.criteria.base import Criterion
 from gan_cli.densities.base import Density
 from gan_cli.dynamics import advance
 from gan_cli.learner import Likelihood as LogLikelihood
-from gan_cli.learner import Source
+from gan_cli.learner import Source, plain
 from gan_cli.network import Network
 from gan_cli.objectives import Side, averaged, drawn_terms, started, summed
 from gan_cli.prior import CLASS_COLUMNS, told
@@ -40,11 +40,6 @@ class LikelihoodRound(NamedTuple):
     label: tuple[Tensor, ...]
     noise: Noise
     terms: tuple[Noise, ...] = ()
-
-
-def plain(learner: Likelihood) -> Play:
-    """Rounds as they stand, operation by operation."""
-    return learner.round
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ class Likelihood:
         """The model's."""
         return (self.model.network,)
 
-    @cached_property
+    @property  # not cached: a compiled round cannot enter the lock of a cached one
     def density(self) -> Density:
         """The model as a module, for what it says of itself."""
         module = self.model.network.module

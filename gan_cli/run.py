@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gan_cli import checkpoint
@@ -45,7 +46,10 @@ def run(
                 experiment.preflight()
             feed = Feed(experiment.dataset, size, streams, device, experiment.resident_mb, rows)
         with feed:
-            description = described(experiment, folder, feed.data, start, notes)
+            description = replace(
+                described(experiment, folder, feed.data, start, notes),
+                redraw=lambda step: learner.draw(step, feed, streams),
+            )
             observers = [Profiler(), *default_observers(description)] if ranks.leads else []
             state, outcome = train(learner, feed, state, description, observers, crew.agreed(stop))
     return int(state.step), outcome

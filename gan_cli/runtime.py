@@ -6,7 +6,6 @@ What `auto` decides rests on what was measured: docs/performance.md.
 from __future__ import annotations
 
 import logging
-import operator
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from gan_cli.data.places import user_cache, writable
 from gan_cli.errors import InputError
 from gan_cli.game import Game
 from gan_cli.learner import Learner
+from gan_cli.learner import plain as plain_rounds
 from gan_cli.likelihood import Likelihood
 from gan_cli.parallel.game import shared
 from gan_cli.parallel.likelihood import shared_likelihood
@@ -87,7 +87,7 @@ def learner(
 
 def driven(plain: Learner, runtime: Mapping[str, Any], device: torch.device, steps: int) -> Learner:
     """The same learner, its rounds played the way that the runtime asks for."""
-    driver: Callable[[Any], Play] = operator.attrgetter("round")
+    driver: Callable[[Any], Play] = plain_rounds
     calculus = plain.calculus
     if compiles(plain, runtime["compile"], steps):
         if getattr(plain, "unroll", 0):  # whose moves ahead are nearly all of it

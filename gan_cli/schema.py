@@ -25,9 +25,11 @@ KEYS: dict[str, Key] = {
     "device": Key("auto takes a GPU where there is one", Literal["auto", "cpu", "cuda"], None, True),
     "critic_steps": Key("updates of the critic for each of the generator", int, 1),
     "log_every": Key("steps between logged numbers; 0: never", int, 0, True),
-    "sample_every": Key("steps between sample grids; 0: never", int, 0, True),
-    "checkpoint_every": Key("steps between checkpoints; 0: only at the end", int, 0, True),
-    "evaluate_every": Key("steps between evaluations; 0: never", int, 0, True),
+    "sample_every": Key("steps between sample grids; 0: never; default: 500, for points 1000", int, 0, True),
+    "checkpoint_every": Key(
+        "steps between checkpoints; 0: only at the end; default: 500, for points 1000", int, 0, True
+    ),
+    "evaluate_every": Key("steps between evaluations; 0: never; default: 500, for points 1000", int, 0, True),
     "keep_checkpoints": Key("how many of the last checkpoints stay", int, 1, True),
     "keep_best": Key("the number by whose best value one more checkpoint stays", str | None, None, True),
     "prune": Key(

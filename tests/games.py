@@ -45,6 +45,9 @@ class Cloud:
         side = torch.randint(0, 2, (self.batch_size, 1), generator=g) * 2 - 1
         return side + 0.1 * torch.randn(self.batch_size, 2, generator=g)
 
+    def labels(self, number: int) -> Tensor:
+        raise NotImplementedError
+
 
 def normed_generator() -> nn.Module:
     """z [B, 3] -> [B, 2] through BatchNorm."""

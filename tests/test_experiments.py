@@ -24,7 +24,7 @@ from gan_cli.cli.request import parse
 from gan_cli.comparison import papers
 from tests.cli.conftest import Command, folder, gan_train, restored  # noqa: F401 - fixtures
 from tests.data.conftest import idx_root  # noqa: F401 - a fixture
-from tests.test_combinations import CONFIGS, options
+from tests.kinds import CONFIGS, SMALL, options
 
 TINY = {
     "steps": 2,
@@ -37,7 +37,7 @@ TINY = {
     "runtime.compile": "off",
     "runtime.threads": 1,
 }
-TINY_MODEL = {"width": 8, "latent": 4, "hidden": 8, "growth": 1}
+TINY_MODEL = {"width": 8, "latent": 4, "growth": 1} | SMALL
 """Of keys of a model and its parts."""
 TINY_METRIC = {
     "batch_size": 8,
@@ -149,7 +149,9 @@ def small(name: str, config: dict[str, Any]) -> list[str]:
     for group, table in (("model", TINY_MODEL), ("metric", TINY_METRIC), ("study", TINY_STUDY)):
         for key, word, value in leaves(config[group], group):
             if word in table and value != 0 and "variants" not in key:
-                lines.append(f"{key}={table[word]}")
+                sizes = isinstance(value, list) and isinstance(table[word], int)
+                tiny = [table[word]] * len(value) if sizes else table[word]
+                lines.append(f"{key}={str(tiny).replace(' ', '')}")
     return [*lines, *replaced(name, config)]
 
 

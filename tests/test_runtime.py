@@ -16,7 +16,8 @@ from gan_cli import runtime
 from gan_cli.calculus import eager, functional
 from gan_cli.captured import Captured
 from gan_cli.compiled import CompiledMoves, compiled
-from gan_cli.game import Game, plain
+from gan_cli.game import Game
+from gan_cli.learner import plain
 from gan_cli.runtime import WORTH, driven, prepare
 from tests.test_combinations import built
 
@@ -37,6 +38,7 @@ def torch_as_it_was() -> Iterator[None]:
 
 def how(line: list[str], steps: int, **changed: Any) -> tuple[object, object]:
     game = driven(built(*line).game, settings(**changed), CPU, steps)
+    assert isinstance(game, Game)
     return game.driver, type(game.calculus)
 
 
@@ -73,7 +75,9 @@ def test_rounds_are_captured_on_a_gpu_alone() -> None:
     game = built(*POINTS).game
 
     def played(device: torch.device, **changed: Any) -> object:
-        return driven(game, settings(**changed), device, 1).driver(game)
+        faster = driven(game, settings(**changed), device, 1)
+        assert isinstance(faster, Game)
+        return faster.driver(game)
 
     assert isinstance(played(CUDA), Captured)
     assert isinstance(played(CUDA, compile="on"), Captured)

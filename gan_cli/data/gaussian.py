@@ -76,11 +76,12 @@ class Gaussian(Dataset):
     covariance: tuple[tuple[float, ...], ...] | None = None
     dimension: int | None = None
     default_steps: int = 5000
+    default_every: int = 1000
 
     kind: ClassVar[Kind] = "points"
 
     def __post_init__(self) -> None:
-        at_least_one(default_steps=self.default_steps)
+        at_least_one(default_steps=self.default_steps, default_every=self.default_every)
         if self.dimension is not None:
             at_least_one(dimension=self.dimension)
         for name in ("mean", "std"):

@@ -66,9 +66,10 @@ class GaussianMixture(Distribution):
 
 @dataclass(frozen=True, kw_only=True)
 class _Mixture(Dataset):
-    """What the mixtures share."""
+    """What the mixtures share. default_every: steps between pictures, evaluations and checkpoints."""
 
     default_steps: int = 5000
+    default_every: int = 1000
 
     kind: ClassVar[Kind] = "points"
 
@@ -95,7 +96,7 @@ class Ring(_Mixture):
     std: float = 0.02
 
     def __post_init__(self) -> None:
-        at_least_one(modes=self.modes, default_steps=self.default_steps)
+        at_least_one(modes=self.modes, default_steps=self.default_steps, default_every=self.default_every)
         positive(radius=self.radius, std=self.std)
 
     @property
@@ -127,7 +128,7 @@ class Grid(_Mixture):
     default_steps: int = 10000
 
     def __post_init__(self) -> None:
-        at_least_one(side=self.side, default_steps=self.default_steps)
+        at_least_one(side=self.side, default_steps=self.default_steps, default_every=self.default_every)
         positive(spacing=self.spacing, std=self.std)
 
     @property
@@ -156,7 +157,7 @@ class Mixture1D(_Mixture):
     default_steps: int = 3000
 
     def __post_init__(self) -> None:
-        at_least_one(default_steps=self.default_steps)
+        at_least_one(default_steps=self.default_steps, default_every=self.default_every)
         for name in ("weights", "means", "stds"):
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
         if not self.weights:
@@ -191,7 +192,7 @@ class Mixture(_Mixture):
     weights: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        at_least_one(default_steps=self.default_steps)
+        at_least_one(default_steps=self.default_steps, default_every=self.default_every)
         means = tuple(tuple(float(value) for value in mean) for mean in self.means)
         object.__setattr__(self, "means", means)
         given = [list(mean) for mean in means]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,7 @@ class Settings:
 class Run:
     """What every observer may know: the run's folder, its learner and data, and what it was asked to do.
 
+    `redraw` draws the batches of the round after so many again; None where that cannot be done.
     `start_step` is 0, or the step of the checkpoint that the run goes on from. `config_yaml` is the resolved
     config as text, `config` the same as plain containers. `notes` are lines to be said at the start, such as
     that a checkpoint was torn. `metrics` are what `metric=[…]` adds to each evaluation, by name.
@@ -66,6 +67,7 @@ class Run:
     start_step: int = 0
     notes: tuple[str, ...] = ()
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    redraw: Callable[[int], Round] | None = None
 
     @cached_property
     def unseen(self) -> Table | Sampler | None:

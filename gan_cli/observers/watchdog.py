@@ -1,8 +1,8 @@
 """The watchdog: stops a run whose numbers are no longer finite, and names what went bad first.
 
-A round is a pure function of (state, batches). So nothing has to be looked at closely while all is well: the
-watchdog looks at four numbers a step, keeps a state from before and the batches since, and when one of the
-numbers is bad it plays those rounds again and looks at everything.
+A round is a pure function of (state, batches), and batches are one of the step. So nothing has to be looked
+at closely while all is well: the watchdog looks at four numbers a step and keeps a state from before, and
+when one of the numbers is bad it draws and plays the rounds since again and looks at everything.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ from gan_cli.observers.logfile import LOGGER
 from gan_cli.types import Round, State, Trace
 
 _MOST_ROUNDS, _MOST_BYTES = 50, {"cpu": 2**22, "cuda": 2**28}
-"""How many rounds lie at most between two checks, and their size in bytes by device. A look at four numbers
-costs a hundredth of a round of small networks, and makes a GPU wait; beside a large batch it is nothing."""
+"""How many rounds lie at most between two checks, and the size of their batches in bytes by device where they
+have to be kept. A look at four numbers costs a hundredth of a round of small networks, and makes a GPU wait;
+kept batches cost more than that: each round then works in memory that no cache holds."""
+
+Numbers = dict[str, tuple[Tensor, Tensor]]
+"""Each player's loss and gradient norm in one round, each []."""
 
 
 @dataclass
 class _Tape:
-    """The state before some rounds, and the rounds."""
+    """The state before some rounds, and each round's batches, None where they are to be drawn again."""
 
     state: State | None = None
-    rounds: list[Round] = field(default_factory=list)
+    rounds: list[Round | None] = field(default_factory=list)
 
-    def add(self, state: State, batches: Round) -> None:
+    def add(self, state: State, batches: Round | None) -> None:
         if self.state is None:
             self.state = state
         self.rounds.append(batches)
@@ -51,7 +55,7 @@ class Watchdog(Observer):
         self.cause: str | None = None
         self._settle, self._rounds = settle, rounds
         self._seen: set[str] = set()
-        self._traces: list[dict[str, Trace]] = []
+        self._numbers: list[Numbers] = []
         self._older, self._tape = _Tape(), _Tape()
 
     def start(self, run: Run, state: State) -> None:
@@ -65,21 +69,24 @@ class Watchdog(Observer):
     def before(self, step: int, state: State, batches: Round) -> None:
         if self._off:
             return
+        again = self._run.redraw is not None
+        if not self._most and again:
+            self._most = _MOST_ROUNDS
         if not self._most:
             size = sum(tensor.nbytes for _, tensor in checkpoint.named(batches))
             bytes_ = _MOST_BYTES["cpu" if self._run.device.type == "cpu" else "cuda"]
             self._most = min(_MOST_ROUNDS, 1 + bytes_ // max(1, size))
-        self._tape.add(state, batches)
+        self._tape.add(state, None if again else batches)
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._off:
             return
-        self._traces.append(traces)
-        if len(self._traces) >= self._most or any(self._run.due(every, step) for every in self._due):
+        self._numbers.append({player: (trace.loss, trace.gradient_norm) for player, trace in traces.items()})
+        if len(self._numbers) >= self._most or any(self._run.due(every, step) for every in self._due):
             self._check(step, state, traces)
 
     def _check(self, step: int, state: State, traces: dict[str, Trace]) -> None:
-        looked_at, self._traces = self._traces, []
+        looked_at, self._numbers = self._numbers, []
         bad = _bad(looked_at)
         if not bad and self._run.due(self._run.settings.checkpoint_every, step):
             bad = checkpoint.first_nonfinite(state) or ""  # no later loss may come to tell of it
@@ -115,6 +122,8 @@ class Watchdog(Observer):
         state = self._older.state if self._older.state is not None else self._tape.state
         for number, batches in enumerate(rounds, start=step - len(rounds) + 1):
             assert state is not None  # a tape with rounds has one
+            if batches is None and self._run.redraw is not None:
+                batches = self._run.redraw(number - 1)
             if (name := checkpoint.first_nonfinite(state)) is not None:
                 return number, None if self.cause else f"{name} is not finite before the step"
             if found := examine(self._run.learner, state, batches):
@@ -176,10 +185,10 @@ def _in_move(player: str, trace: Trace, after: State) -> str | None:
     return None
 
 
-def _bad(rounds: list[dict[str, Trace]]) -> str:
+def _bad(rounds: list[Numbers]) -> str:
     """The names of losses and gradient norms that are not finite, joined; empty if all are finite."""
-    moves = [(player, trace) for traces in rounds for player, trace in traces.items()]
-    finite = torch.stack([number for _, t in moves for number in (t.loss, t.gradient_norm)]).isfinite()
+    moves = [move for numbers in rounds for move in numbers.items()]
+    finite = torch.stack([number for _, both in moves for number in both]).isfinite()
     if bool(finite.all()):
         return ""
     names = [f"{player} {what}" for player, _ in moves for what in ("loss", "gradient")]

@@ -12,8 +12,8 @@ from torch.utils._pytree import tree_map_only
 
 from gan_cli import dynamics
 from gan_cli.errors import InputError
-from gan_cli.game import Game, Side, plain
-from gan_cli.learner import Source
+from gan_cli.game import Game, Side
+from gan_cli.learner import Source, plain
 from gan_cli.parallel import collectives
 from gan_cli.parallel.batch_norm import compared_with_all, mixing, running, synchronised
 from gan_cli.parallel.calculus import DataParallel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,6 @@ from torch.utils._pytree import tree_leaves
 
 from gan_cli.data.feed import Feed
 from gan_cli.streams import Streams
-from gan_cli.types import GameState
 from tests.test_combinations import built
 
 CASES = {
@@ -26,7 +26,7 @@ CASES = {
 }
 
 
-def trained(overrides: list[str], rounds: int = 3) -> GameState:
+def trained(overrides: list[str], rounds: int = 3) -> Any:
     made = built(*overrides, "model.width=8", "batch_size=8", "device=cpu")
     game, streams = made.learner, Streams(0, torch.device("cpu"))
     state = game.init(0)

@@ -47,6 +47,9 @@ class Zeros:
     def batch(self, number: int) -> Tensor:
         return torch.zeros(2, 1)
 
+    def labels(self, number: int) -> Tensor:
+        raise NotImplementedError
+
 
 def bilinear(
     order: Order,

@@ -105,7 +105,7 @@ def test_hidden_layers_are_found_as_before() -> None:
     params, buffers = other.init(0)
     x = torch.randn(4, 3, 8, 8, dtype=torch.float64)
     assert plain.depth == other.depth
-    assert other.features(params, buffers, x, -1).shape == plain.features(*plain.init(0), x, -1).shape
+    assert other.features(params, buffers, x).shape == plain.features(*plain.init(0), x).shape
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_feature_matching_against_numpy(norm: Any, layer: int) -> None:
         lambda x: network(critic.params, {}, x)[0],
         real,
         fake,
-        features=lambda x, layer: network.features(critic.params, {}, x, layer),
+        features=lambda x, layer: network.features(critic.params, {}, x, layer=layer),
     )
     value = FeatureMatching(3.0, layer=layer, norm=norm).value(scene, (), ())
     assert value.item() == pytest.approx(expected, rel=1e-12)

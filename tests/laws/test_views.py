@@ -179,6 +179,7 @@ def test_the_critique_of_a_point_is_that_of_a_pack_of_its_copies() -> None:
     state, x = made.init(0), torch.randn(5, 2, dtype=torch.float64)
     score = made.critic.network(state.critic.params, state.critic.buffers, torch.cat([x, x], 1))[0]
     critique = made.critique(state, x)
+    assert critique is not None
     assert critique.is_log_ratio  # ln (p/q)² is twice ln p/q
     torch.testing.assert_close(critique.values, score / 2)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,14 +12,13 @@ from torch.utils._pytree import tree_leaves
 from gan_cli.data.feed import Feed
 from gan_cli.innermost import channels_innermost
 from gan_cli.streams import Streams
-from gan_cli.types import GameState
 from tests.test_combinations import built
 
 CPU = torch.device("cpu")
 LINE = ["data=fake", "data.size=16", "data.count=40", "batch_size=4", "device=cpu", "runtime.precision=fp64"]
 
 
-def trained(*overrides: str) -> GameState:
+def trained(*overrides: str) -> Any:
     made = built(*LINE, *overrides)
     state, streams = made.learner.init(0), Streams(0, CPU)
     with Feed(made.dataset, 4, streams, CPU) as feed:

@@ -183,11 +183,12 @@ class Noise(ImageSet):
 SETTINGS = Settings(log_every=5, sample_every=10, checkpoint_every=20, evaluate_every=30, keep_checkpoints=2)
 
 
-def make_run(folder: Path, dataset: Dataset | None = None, learner: Toy | None = None, **changes: Any) -> Run:
+def make_run(folder: Path, dataset: Dataset | None = None, learner: Any = None, **changes: Any) -> Run:
     dataset = dataset or Ring(std=0.2)
+    toy: Any = learner or Toy(dataset.shape)
     run = Run(
         folder=folder,
-        learner=learner or Toy(dataset.shape),
+        learner=toy,
         dataset=dataset,
         data=dataset.load(),
         streams=Streams(7, CPU),
@@ -210,6 +211,9 @@ class Reals:
     def batch(self, number: int) -> Tensor:
         size = prod(self._run.dataset.shape)
         return torch.randn(BATCH, size, generator=self._run.streams.at("real", number)) + 1
+
+    def labels(self, number: int) -> Tensor:
+        raise NotImplementedError
 
 
 def rounds(run: Run, first: int, last: int) -> Iterable[tuple[int, GameRound]]:

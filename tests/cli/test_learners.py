@@ -1,0 +1,133 @@
+"""The commands on runs of learners other than a plain game: what they draw, measure and refuse."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from gan_cli.cli import compare, estimate, evaluate, sample, train
+from tests.cli.conftest import called
+
+QUICK = ["batch_size=6", "steps=2", "sample_every=2", "evaluate_every=0", "device=cpu"]
+GREY = ["data=fake", "data.size=16", "data.count=40", "data.pixel_range=[0,1]"]
+BINARY = [*GREY, "data.binarize=stochastic"]
+RUNS = {
+    "vae": [*BINARY, "model=vae", "model.density.hidden=[8]", "model.condition=concat"],
+    "made": [*BINARY, "model=made", "model.density.hidden=[8]"],
+    "lapgan": [*GREY, "model=lapgan", "model.width=4"],
+    "dcgan": [*GREY, "model=dcgan", "model.width=4", "model.condition=projection"],
+}
+MAINS = {"gan-sample": sample.main, "gan-eval": evaluate.main, "gan-estimate": estimate.main}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds a short run of each."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("HYDRA_FULL_ERROR", "0")
+        for name, lines in RUNS.items():
+            patch.setattr(sys, "argv", ["gan-train", *lines, *QUICK, f"hydra.run.dir={name}"])
+            with pytest.raises(SystemExit) as end:
+                train.main()
+            assert end.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def runs(trained: Path, folder: Path, restored: None) -> Path:
+    """The current folder, with copies of the runs."""
+    shutil.copytree(trained, folder, dirs_exist_ok=True)
+    return folder
+
+
+def test_they_leave_their_own_pictures(trained: Path) -> None:
+    def names(run: str) -> set[str]:
+        return {path.name for path in (trained / run / "samples").iterdir()}
+
+    assert any("classes" in name for name in names("vae"))
+    assert any("classes" in name for name in names("dcgan"))
+    assert any("level_8" in name for name in names("lapgan"))
+
+
+SUMS = "what=arithmetic a=[0,1] b=[2,3] c=[4,5]"
+DRAWN = {
+    "vae": ["what=grid n=4", "what=interpolation rows=2", SUMS, "what=neighbours n=2", "truncation=0.5 n=4"],
+    "made": ["what=grid n=4", "what=neighbours n=2", "what=examples n=4"],
+    "lapgan": ["what=grid n=4", "what=interpolation rows=2 path=circle", SUMS],
+    "dcgan": ["what=grid n=4 truncation=0.5", "what=interpolation rows=2 path=circle", SUMS],
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_samples(run: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in DRAWN[run]:
+        done = called(sample.main, capsys)(f"run={run}", *line.split())
+        assert done.code == 0, done.err
+        assert Path(done.out.strip()).is_file()
+
+
+MEASURED = {
+    "vae": "nll inversion",
+    "made": "nll",
+    "lapgan": "inversion",
+    "dcgan": "inversion",
+}
+SMALL = {
+    "nll": ["metric.nll.test=10", "metric.nll.samples=3"],
+    "inversion": ["metric.inversion.images=3", "metric.inversion.evaluations=3"],
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_evaluations(run: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = MEASURED[run].split()
+    small = [line for name in names for line in SMALL[name]]
+    done = called(evaluate.main, capsys)(f"run={run}", f"metric=[{','.join(names)}]", *small)
+    assert done.code == 0, done.err
+    taken = json.loads((runs / run / "evaluation.json").read_text())["evaluations"]
+    assert {entry["metric"] for entry in taken} == set(names)
+
+
+@pytest.mark.parametrize(
+    ("main", "line", "reason"),
+    [
+        ("gan-sample", "run=made what=interpolation", "samples jump"),
+        ("gan-sample", f"run=made {SUMS}", "samples jump"),
+        ("gan-sample", "run=vae method=drs", "it has no critic"),
+        ("gan-sample", "run=made method=drs refit=2", "it has no critic"),
+        ("gan-sample", "run=lapgan method=drs", "it has no critic"),
+        ("gan-sample", "run=dcgan method=drs", "judges an example with its class"),
+        ("gan-sample", "run=dcgan method=drs refit=2", "judges an example with its class"),
+        ("gan-eval", "run=made metric=[inversion]", "smooth in the latent"),
+        ("gan-eval", "run=lapgan metric=[nll]", "no known density"),
+        ("gan-eval", "run=dcgan metric=[nll]", "no known density"),
+    ],
+)
+def test_refused_in_one_line(
+    main: str, line: str, reason: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = called(MAINS[main], capsys)(*line.split())
+    assert done.code == 2
+    assert reason in done.err
+    assert len([said for said in done.err.splitlines() if said.startswith(main)]) == 1
+    assert "Traceback" not in done.err
+
+
+def test_a_vae_is_a_law_to_estimate(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["p=fake", "p.size=16", "p.count=80", "p.pixel_range=[0,1]", "q=run", "q.folder=vae", "steps=2"]
+    small = ["samples=100", "batch_size=8", "checks=1", "device=cpu", "hydra.run.dir=estimate"]
+    done = called(estimate.main, capsys)(*line, *small)
+    assert done.code == 0, done.err
+    assert (runs / "estimate" / "results.json").is_file()
+
+
+def test_they_are_compared(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = called(compare.main, capsys)(".")
+    assert done.code == 0, done.err
+    assert all(run in done.out for run in RUNS)

@@ -1,0 +1,157 @@
+"""A pyramid of games: its arithmetic, its levels by themselves, and what a level may have for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from gan_cli.data.feed import Feed
+from gan_cli.errors import InputError
+from gan_cli.laplacian import analysed, sides, synthesised, up
+from gan_cli.losses.gan_ns import NonSaturating
+from gan_cli.losses.hinge import Hinge
+from gan_cli.pyramid import Pyramid, _Purposes
+from gan_cli.streams import Streams
+from gan_cli.transforms.sgd import SGD
+from gan_cli.types import GameState
+from tests.test_combinations import built
+from tests.test_resume import assert_resumes
+
+CPU = torch.device("cpu")
+SMALL = [
+    *["data=fake", "data.size=28", "data.count=40", "model=lapgan", "model.width=4", "batch_size=4"],
+    *["device=cpu", "sample_every=0"],
+]
+
+
+def pyramid(*more: str) -> tuple[Pyramid, Feed, Streams]:
+    made = built(*SMALL, *more)
+    assert isinstance(made.plain, Pyramid)
+    streams = Streams(made.seed, CPU)
+    return made.plain, Feed(made.dataset, 4, streams, CPU), streams
+
+
+@pytest.mark.parametrize("side", [8, 9, 13, 16, 17, 28, 31, 32, 45, 64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_analysed_is_synthesised(side: int, channels: int) -> None:
+    x = torch.randn(2, channels, side, side, dtype=torch.float64)
+    levels = analysed(x, sides(side))
+    assert [level.shape for level in levels] == [(2, channels, s, s) for s in sides(side)]
+    torch.testing.assert_close(synthesised(levels), x, rtol=0, atol=1e-13)
+
+
+def test_the_sides_of_the_usual_images() -> None:
+    assert [sides(side) for side in (32, 28, 64)] == [(8, 16, 32), (8, 14, 28), (8, 16, 32, 64)]
+
+
+@dataclass
+class Residuals:
+    """Level `number` of the images of a feed, and the blurred images that go with it."""
+
+    feed: Feed
+    levels: tuple[int, ...]
+    number: int
+
+    def batch(self, number: int) -> Tensor:
+        return analysed(self._images(number), self.levels)[self.number]
+
+    def labels(self, number: int) -> Tensor:
+        image = self._images(number)
+        for side in reversed(self.levels[self.number - 1 : -1]):
+            image = torch.nn.functional.adaptive_avg_pool2d(image, side)
+        return up(image, self.levels[self.number]).flatten(1)
+
+    def _images(self, number: int) -> Tensor:
+        return self.feed.batch(number).double() / 127.5 - 1
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_level_is_the_game_that_it_is_alone_on_its_residuals(number: int) -> None:
+    whole, feed, streams = pyramid("runtime.precision=fp64", "trick=[instance_noise]", "critic_steps=2")
+    state = whole.init(0)
+    game, side = whole.levels[number], whole.sides[number]
+    alone: GameState = state.levels[number]
+    source = Residuals(feed, whole.sides, number)
+    for step in range(3):
+        state, traces = whole.play(state, whole.draw(step, feed, streams))
+        alone, own = game.play(alone, game.draw(step, source, _Purposes(streams.seed, CPU, f"{side}/")))
+        torch.testing.assert_close(
+            traces[f"levels/{number}/critic"].loss, own["critic"].loss, rtol=1e-5, atol=1e-6
+        )
+    for player in ("generator", "critic"):
+        for name, tensor in getattr(alone, player).params.items():
+            torch.testing.assert_close(
+                tensor, getattr(state.levels[number], player).params[name], rtol=1e-4, atol=1e-5
+            )
+
+
+def test_the_levels_are_independent() -> None:
+    (one, feed, streams), (other, *_) = pyramid(), pyramid("+loss@model.levels.14.loss=hinge")
+    ends = []
+    for whole in (one, other):
+        state = whole.init(0)
+        for step in range(2):
+            state, _ = whole.play(state, whole.draw(step, feed, streams))
+        ends.append(state.levels)
+    same = [
+        all(torch.equal(a.critic.params[k], b.critic.params[k]) for k in a.critic.params)
+        for a, b in zip(*ends, strict=True)
+    ]
+    assert same == [True, False, True]
+
+
+def test_a_level_may_have_its_own_loss_tricks_and_networks() -> None:
+    whole, *_ = pyramid(
+        *["+loss@model.levels.14.loss=hinge", "+trick@model.levels.14.trick.r1=r1"],
+        *["+model.levels.14.generator.width=6", "+model.levels.28.critic_steps=2", "loss=gan_ns"],
+        *["trick=[gradient_clipping]", "+optimizer@model.levels.8.optimizer=sgd"],
+    )
+    assert [type(game.loss) for game in whole.levels] == [NonSaturating, Hinge, NonSaturating]
+    assert [[term.name for term in game.critic.terms] for game in whole.levels] == [[], ["r1"], []]
+    assert [game.critic_steps for game in whole.levels] == [1, 1, 2]
+    widths = [next(iter(game.generator.network.module.parameters())).shape for game in whole.levels]
+    assert widths[1][0] == 6
+    assert widths[2][0] == 4
+    links = [getattr(game.generator.transform, "transforms", ()) for game in whole.levels]
+    assert [any(isinstance(link, SGD) for link in chain) for chain in links] == [True, False, False]
+
+
+REFUSED = {
+    "+loss@model.levels.15.loss=hinge": r"levels\.15: there is no such level; their sides are 8, 14, 28",
+    "+model.levels.14.los=1": r"there is no key model\.levels\.14\.los.*loss",
+    "+model.levels.14.generator.widht=6": "widht",
+    "+model.levels.14.critic_steps=0": r"model\.levels\.14\.critic_steps",
+    "+model.levels.14.loss=hinge": r"model\.levels\.14\.loss='hinge' holds no settings; .*\+loss@model",
+    "+loss@model.levels.14.loss=nll": "at the level of 14 pixels: loss: ",
+    "+trick@model.levels.14.trick.packing=packing": "at the level of 14 pixels: trick=packing: ",
+    "trick=[packing] batch_size=5": "batch_size=5",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_refused(line: str) -> None:
+    with pytest.raises(InputError, match=REFUSED[line]) as refused:
+        built(*SMALL, *line.split())
+    assert "\n" not in str(refused.value)
+
+
+def test_a_sample_goes_through_all_levels_and_is_differentiable() -> None:
+    whole, *_ = pyramid("runtime.precision=fp64")
+    state = whole.init(0)
+    z = whole.latents(torch.Generator().manual_seed(0), 3).requires_grad_()
+    assert z.shape == (3, 100 + 14**2 + 28**2)
+    x = whole.sample(state, z)
+    assert x.shape == (3, 1, 28, 28)
+    (slope,) = torch.autograd.grad(x.sum(), z)
+    assert all(part.abs().sum() > 0 for part in slope.split([100, 14**2, 28**2], 1))
+    shown = whole.exhibits(state, x.detach(), torch.Generator())
+    assert [sheet.images.shape[-1] for sheet in shown.values()] == [8, 14, 28]
+
+
+def test_it_resumes_bitwise(tmp_path: Path) -> None:
+    own = ["+trick@model.levels.14.trick.r1=r1", "+trick@model.levels.28.trick.ema=ema", "trick=[lecam]"]
+    assert_resumes(tmp_path, [*SMALL, *own, "critic_steps=2"])
