@@ -145,9 +145,6 @@ class Toy:
     smooth = True
     headline = ("divergence/bound", "generator/loss", "critic/loss")
 
-    def likelihood(self, state: GameState, generator: torch.Generator, samples: int) -> None:
-        return None
-
     def exhibits(self, state: GameState, x: Tensor, generator: torch.Generator) -> dict[str, Sheet]:
         return {}
 
