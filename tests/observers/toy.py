@@ -141,8 +141,7 @@ class Toy:
     def latent_kind(self) -> Literal["normal", "uniform"]:
         return "normal"
 
-    condition = 0
-    smooth = True
+    condition, smooth = 0, True
     headline = ("divergence/bound", "generator/loss", "critic/loss")
 
     def exhibits(self, state: GameState, x: Tensor, generator: torch.Generator) -> dict[str, Sheet]:
@@ -172,8 +171,8 @@ class Noise(ImageSet):
     channels: Any = 1
 
     def load(self) -> Table:
-        ramp = np.linspace(0, 255, self.size, dtype=np.uint8)
-        images = np.broadcast_to(ramp, (40, self.channels, self.size, self.size)).copy()
+        images = np.empty((40, self.channels, self.size, self.size), np.uint8)
+        images[:] = np.linspace(0, 255, self.size, dtype=np.uint8)
         return Table(images // np.arange(1, 41, dtype=np.uint8)[:, None, None, None])
 
 
