@@ -56,13 +56,12 @@ def interpolate(start: Tensor, end: Tensor, count: int, prior: str, condition: i
 
     A normal prior takes the great circle, (sin((1−t)ω)·a + sin(tω)·b)/sin ω with ω the angle between a and b
     (White 2016, Sampling Generative Networks, §2.1): the middle of a straight line would be much shorter than
-    any draw. A uniform prior takes the straight line, which stays in the cube, and so do the last `condition`
-    entries, a class.
+    any draw. A uniform prior takes the straight line, which stays in the cube. The last `condition` entries,
+    a class, stay those of the start.
     """
     if condition:
-        drawn, told = slice(None, -condition), slice(-condition, None)
-        path = interpolate(start[:, drawn], end[:, drawn], count, prior)
-        return torch.cat([path, interpolate(start[:, told], end[:, told], count, "uniform")], -1)
+        path = interpolate(start[:, :-condition], end[:, :-condition], count, prior)
+        return torch.cat([path, start[:, None, -condition:].expand(-1, count, -1)], -1)
     t = torch.linspace(0, 1, count, dtype=start.dtype, device=start.device)[:, None]
     a, b = start[:, None], end[:, None]
     if prior == "uniform":
