@@ -90,9 +90,8 @@ class Desk:
 
     def _latents(self, purpose: str) -> Latents:
         with refused():
-            return Latents(
-                self.opened.experiment.plain, self.config["seed"], self.config["truncation"], purpose
-            )
+            seed, truncation, label = (self.config[name] for name in ("seed", "truncation", "label"))
+            return Latents(self.opened.experiment.plain, seed, truncation, label, purpose)
 
     def training(self) -> Iterator[Tensor]:
         """All training examples as the critic sees them, a part at a time. Raises InputError where they are

@@ -29,16 +29,22 @@ Path = Literal["auto", "slerp", "lerp", "circle"]
 class Latents:
     """Draws from a learner's prior, numbered: sample i is the same for a seed, on every device, of any n.
 
-    truncation: see `truncated`; None leaves the prior as it is. purpose: the name of the random stream.
-    Raises ValueError for a truncation out of range.
+    truncation: see `truncated`; None leaves the prior as it is. label: the class of all samples of a model
+    that is told one; None: each its own. purpose: the name of the random stream. Raises ValueError for a
+    truncation or a label out of range.
     """
 
     learner: Learner
     seed: int
     truncation: float | None = None
+    label: int | None = None
     purpose: str = "generated"
 
     def __post_init__(self) -> None:
+        classes = self.learner.condition
+        if self.label is not None:
+            rule = f"one of 0 to {classes - 1}" if classes else "null for a model that is told no class"
+            require(0 <= self.label < classes, "label", rule, self.label)
         if self.truncation is None:
             return
         positive(truncation=self.truncation)
@@ -50,11 +56,12 @@ class Latents:
         """Draws 64·number to 64·number + 63: [64, Z] on the CPU."""
         generator = Streams(self.seed, torch.device("cpu")).at(self.purpose, number)
         z = self.learner.latents(generator, AT_ONCE)
-        if self.truncation is None:
-            return z
-        told = self.learner.condition
-        drawn = truncated(z[:, : z.shape[1] - told], self.truncation, self.learner.latent_kind, generator)
-        return torch.cat([drawn, z[:, z.shape[1] - told :]], 1)
+        drawn, told = z.split([z.shape[1] - self.learner.condition, self.learner.condition], 1)
+        if self.label is not None:
+            told = one_hot(torch.full((AT_ONCE,), self.label), told.shape[1]).to(z.dtype)
+        if self.truncation is not None:
+            drawn = truncated(drawn, self.truncation, self.learner.latent_kind, generator)
+        return torch.cat([drawn, told], 1)
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self.part(number) for number in count())

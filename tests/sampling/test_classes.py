@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -65,3 +66,14 @@ def test_inversion_stays_in_the_class_of_its_start() -> None:
         .values
     )
     assert (found.per_example["inversion_mse"] < least).all()
+
+
+def test_all_samples_are_of_the_class_that_is_asked_for() -> None:
+    game, *_ = conditional("concat")
+    plain, last = (Latents(game, 1, None, label).part(0) for label in (None, CLASSES - 1))
+    assert torch.equal(plain[:, : -game.condition], last[:, : -game.condition])
+    assert last[:, -game.condition :].argmax(1).tolist() == [CLASSES - 1] * len(last)
+    with pytest.raises(ValueError, match=f"label must be one of 0 to {CLASSES - 1}, got {CLASSES}"):
+        Latents(game, 1, None, CLASSES)
+    with pytest.raises(ValueError, match="null for a model that is told no class"):
+        Latents(built("model=mlp").game, 1, None, 0)

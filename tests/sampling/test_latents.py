@@ -22,6 +22,7 @@ class Toy:
 
     kind: Literal["normal", "uniform"] = "normal"
     size: int = 5
+    condition: int = 0
 
     @property
     def latent_kind(self) -> Literal["normal", "uniform"]:
