@@ -31,11 +31,16 @@ from gan_cli.streams import Streams
 LINE = ["data=mnist", "data.download=false", "model=dcgan", "batch_size=64"]
 ROUNDS = 20
 KINDS = {
-    "convolutions, products": r"conv|gemm|cutlass|xmma|wgrad|dgrad|nvjet|addmm|\bmm\b|bmm|matmul",
-    "normalisation": r"norm|bn_|welford",
-    "copies": r"copy|memcpy|memset|\bcat\b|fill|zero|clone|nchw|nhwc",
-    "random numbers": r"rand|philox|distribution|normal_|uniform_",
-    "sums": r"reduce|sum|mean|any|all",
+    # The compiler names a kernel after all that it fused, and leaves products and convolutions to libraries.
+    "elementwise, fused": r"^triton_",
+    "random numbers": r"\brand|random|philox|distribution_|\b(normal|uniform|bernoulli|exponential|cauchy)_",
+    "convolutions, products": (
+        r"convolution|conv\dd|conv_transpose|fprop|wgrad|dgrad|implicit_|gemm|gemv|cutlass|xmma|nvjet"
+        r"|\b(b?mm|mv|dot|linear|baddbmm|addb?mm|addmv|matmul)\b"
+    ),
+    "normalisation": r"(batch|layer|group|instance)_?norm|\bbn_|welford|RowwiseMoments",
+    "copies": r"copy|memcpy|memset|\bcat\b|CatArray|fill|zero|clone|convertTensor|nchw|nhwc|transpose",
+    "sums": r"reduce|sum|mean|norm\b|LpNorm|\b(any|all)\b",
     "elementwise": r"",
 }
 BOUND = {
@@ -45,6 +50,7 @@ BOUND = {
     "random numbers": "launches, or memory",
     "sums": "memory",
     "elementwise": "memory: one pass an operation unless compiled",
+    "elementwise, fused": "memory: one pass a kernel, with the sums that are fused into it",
     "apart": "the host",
 }
 

@@ -8,6 +8,7 @@ than most: the whole set lies in memory, already normalised, and no step reads a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -25,12 +26,31 @@ class AdamSettings:
     betas: tuple[float, float]
 
 
+@contextmanager
+def usual_rounding(search: bool) -> Iterator[None]:
+    """A GPU's convolutions in TF32 and its products in float32, which is torch's default, for the block.
+
+    search: whether cuDNN tries its convolutions for the fastest.
+    """
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark
+    try:
+        torch.set_float32_matmul_precision("highest")
+        cudnn.allow_tf32, cudnn.benchmark = True, search
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32, cudnn.benchmark = before[1:]
+
+
 class PlainLoop:
     """A GAN in training: `run(n)` does the next n steps. The loss is the non-saturating one.
 
-    tuned: what a careful user turns on, bfloat16 autocast, channels-last and the fused Adam. unroll: how many
-    critic's moves the generator sees ahead, as one writes them by hand: torch.func.functional_call, autograd
-    with create_graph, and Adam's arithmetic on the tape.
+    It rounds as torch does unasked, whatever the process is set to meanwhile.
+
+    tuned: what a careful user turns on, bfloat16 autocast, channels-last, the fused Adam, and cuDNN's search
+    for the fastest convolutions. unroll: how many critic's moves the generator sees ahead, as one writes them
+    by hand: torch.func.functional_call, autograd with create_graph, and Adam's arithmetic on the tape.
     """
 
     def __init__(
@@ -70,8 +90,9 @@ class PlainLoop:
 
     def run(self, steps: int) -> None:
         """The next `steps` updates of both players."""
-        for _ in range(steps):
-            self.step(next(self._batches).to(self.device, non_blocking=True))
+        with usual_rounding(search=self.tuned):
+            for _ in range(steps):
+                self.step(next(self._batches).to(self.device, non_blocking=True))
 
     def step(self, real: Tensor) -> None:
         """One update of the critic, then one of the generator."""

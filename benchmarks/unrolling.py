@@ -25,7 +25,7 @@ from gan_cli import dynamics
 from gan_cli.build import Experiment
 from gan_cli.data.feed import Feed
 from gan_cli.game import Game
-from gan_cli.runtime import driven
+from gan_cli.runtime import driven, prepare
 from gan_cli.streams import Streams
 from gan_cli.types import Round, State
 
@@ -104,6 +104,7 @@ def critic_move(game: Game, state: State, batches: Round) -> Job:
 
 def rows(case: str, built: Experiment, steps: Sequence[int], blocks: int, seconds: float) -> list[str]:
     """The lines of one case."""
+    prepare(built.runtime, built.device)
     game, device, streams = built.game, built.device, Streams(built.seed, built.device)
     with Feed(built.dataset, game.batch_size, streams, device) as feed:
         batches = [game.draw(n, feed, streams) for n in range(4)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +10,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._dynamo.exc import TorchDynamoException
 from torch.autograd.function import once_differentiable
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from gan_cli.calculus import Eager, Objective, functional
+from gan_cli.data.download import one_line
+from gan_cli.errors import RunError
 from gan_cli.learner import Learner
+from gan_cli.leaves import laid_out
 from gan_cli.types import Params, Play, Round, State, Trace, Tree
 
+log = logging.getLogger(__name__)
 Leaves = Sequence[Tensor]
 Move = Callable[[Tree, Tree], Tree]
 
@@ -31,6 +37,29 @@ def compiled(learner: Learner) -> Play:
 
     fused: Play = torch.compile(_own(play), fullgraph=True, dynamic=False)
     return fused
+
+
+class Rehearsed:
+    """Compiled rounds, and `usual` ones from where the compiler fails, which the log says.
+
+    strict: raise RunError there instead. A compiler may be there and not work, and rounds of a new kind are
+    compiled on their way: every round is watched.
+    """
+
+    def __init__(self, fast: Play, usual: Play, strict: bool):
+        self._play, self._usual, self._strict = fast, usual, strict
+        log.info("rounds are compiled: the first of each kind takes seconds to a minute")
+
+    def __call__(self, state: State, batches: Round) -> tuple[State, dict[str, Trace]]:
+        try:
+            return self._play(state, batches)
+        except TorchDynamoException as error:
+            said = one_line(error)
+            if self._strict:
+                raise RunError(f"runtime.compile=on: the round cannot be compiled: {said}") from error
+            log.warning("runtime.compile=auto: rounds are not compiled: %s", said)
+        self._play = self._usual
+        return self._play(state, batches)
 
 
 class CompiledMoves(Eager):
@@ -56,7 +85,7 @@ class CompiledMoves(Eager):
 
     def repeated(self, move: Move, at: Tree, given: Tree, times: int) -> Tree:
         (start, shape), (fixed, around) = tree_flatten(at), tree_flatten(given)
-        like = (shape, around, [(x.shape, x.dtype, x.device, x.requires_grad) for x in fixed])
+        like = (shape, around, _kinds(start), _kinds(fixed))
         for known in self._known:
             if known.move == move and known.like == like:  # a method equals itself, of one game alone
                 compiled = known
@@ -72,12 +101,12 @@ class _Compiled:
     """A move and the pullback of its derivative, compiled for trees of one kind."""
 
     move: Move
-    like: tuple[TreeSpec, TreeSpec, list[Any]]
+    like: tuple[TreeSpec, TreeSpec, list[Any], list[Any]]
     forward: Callable[..., list[Tensor]] = field(init=False)
     pullback: Callable[..., tuple[Tensor, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
-        shape, around, kinds = self.like
+        shape, around, _, kinds = self.like
         free = [wanted for *_, wanted in kinds]
 
         def forward(start: list[Tensor], fixed: list[Tensor]) -> list[Tensor]:
@@ -100,6 +129,15 @@ class _Compiled:
 
 def _chosen(leaves: Leaves, which: Sequence[bool]) -> list[Tensor]:
     return [x for x, chosen in zip(leaves, which, strict=True) if chosen]
+
+
+def _kinds(leaves: Leaves) -> list[Any]:
+    """All that a compiled move takes for granted of its inputs."""
+    return [(x.shape, x.stride(), x.dtype, x.device, x.requires_grad) for x in leaves]
+
+
+def _laid_out(leaves: Leaves, like: Leaves) -> list[Tensor]:
+    return [laid_out(x, y) for x, y in zip(leaves, like, strict=True)]
 
 
 def _compile(function: Any) -> Any:
@@ -129,17 +167,18 @@ class _Repeated(torch.autograd.Function):
         ctx.compiled, ctx.path = compiled, []
         for _ in range(times):
             ctx.path.append(state)
-            state = compiled.forward(state, ctx.fixed)
+            state = _laid_out(compiled.forward(state, ctx.fixed), state)
         ctx.mark_non_differentiable(*(x for x in state if not x.is_floating_point()))
         return tuple(state)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        compiled, free = ctx.compiled, [wanted for *_, wanted in ctx.compiled.like[2]]
+        compiled, free = ctx.compiled, [wanted for *_, wanted in ctx.compiled.like[3]]
         reals = [x.is_floating_point() for x in ctx.path[0]]
         flowing, found = _chosen(cotangents, reals), [torch.zeros_like(x) for x in _chosen(ctx.fixed, free)]
         for state in reversed(ctx.path):
+            flowing = _laid_out(flowing, _chosen(state, reals))
             pulled = compiled.pullback(state, ctx.fixed, flowing)
             flowing = list(pulled[: len(flowing)])
             found = [old + more for old, more in zip(found, pulled[len(flowing) :], strict=True)]

@@ -166,22 +166,24 @@ def _ahead(game: Game, rival: Player, generator: Player, seen: Examples, batch: 
     # The generator as it stands: no term that may look ahead looks at its parameters.
     standing = at(generator, {k: p.detach() for k, p in generator.params.items()})
     given = (standing, seen, batch)
-    if not game.recompute:
-        moved: Player = game.calculus.repeated(game.ahead, rival, given, game.unroll)
-        return moved
-    segment = max(1, math.ceil(math.sqrt(game.unroll)))
+    segment = math.ceil(math.sqrt(game.unroll)) if game.recompute else game.unroll
 
     def moves(start: tuple[Player, tuple[Player, Examples, Batch]], count: int) -> Player:
         after: Player = game.calculus.repeated(game.ahead, *start, count)
         return after
 
-    for done in range(0, game.unroll, segment):
+    for done in range(0, game.unroll, max(1, segment)):
         some = partial(moves, count=min(segment, game.unroll - done))
-        found = game.calculus.recomputed(some, (rival, given))
-        # Buffers carry no derivative, but all that was recomputed looks as if it did.
-        buffers = {k: b.detach() for k, b in found.buffers.items()}
-        rival = Player(found.params, buffers, found.memory, found.terms)
+        inputs = (rival, given)
+        found = game.calculus.recomputed(some, inputs) if game.recompute else some(inputs)
+        rival = still(found)
     return rival
+
+
+def still(player: Player) -> Player:
+    """The player whose buffers carry no derivative: what moves are repeated by sees all as if it did."""
+    buffers = {k: b.detach() for k, b in player.buffers.items()}
+    return Player(player.params, buffers, player.memory, player.terms)
 
 
 def _at(player: Player, ahead: Player) -> Player:

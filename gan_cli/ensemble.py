@@ -12,6 +12,7 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from gan_cli.calculus import functional
 from gan_cli.learner import Learner, Source
+from gan_cli.leaves import distinct, first_places
 from gan_cli.lifting import rebuilt
 from gan_cli.streams import Streams
 from gan_cli.types import Round, State, Trace, Tree
@@ -82,7 +83,7 @@ class Ensemble(Generic[L]):
             return played
         # A graph for each shape of a round: terms that act at intervals draw at some of them only.
         leaves, spec = tree_flatten(inputs)
-        which = _first_places(leaves)
+        which = first_places(leaves)  # a graph's inputs may not be one tensor twice
         if (spec, which) not in self._graphs:
             self._graphs[spec, which] = _Graph(torch.vmap(self._one), leaves, spec, which)
         result: tuple[State, dict[str, Trace]] = self._graphs[spec, which](leaves)
@@ -111,32 +112,20 @@ class _Graph:
         self._which = which
         self._shape: TreeSpec | None = None
 
-        def flat(*distinct: Tensor) -> list[Tensor]:
-            every = [distinct[i] for i in self._which]
+        def flat(*inputs: Tensor) -> list[Tensor]:
+            every = [inputs[i] for i in self._which]
             results, self._shape = tree_flatten(function(*tree_unflatten(every, spec)))
             return results
 
-        graph = make_fx(flat)(*self._distinct(leaves))
+        graph = make_fx(flat)(*distinct(leaves, which))
         self._run: Callable[..., Any] = torch.compile(graph, fullgraph=True, dynamic=False)
 
     def __call__(self, leaves: Sequence[Tensor]) -> Any:
         assert self._shape is not None  # known since it was traced
-        return tree_unflatten(list(self._run(*self._distinct(leaves))), self._shape)
-
-    def _distinct(self, leaves: Sequence[Tensor]) -> list[Tensor]:
-        seen: dict[int, Tensor] = {}
-        for place, leaf in zip(self._which, leaves, strict=True):
-            seen.setdefault(place, leaf)
-        return list(seen.values())
+        return tree_unflatten(list(self._run(*distinct(leaves, self._which))), self._shape)
 
 
 Graphs = dict[tuple[TreeSpec, tuple[int, ...]], _Graph]
-
-
-def _first_places(leaves: Sequence[Tensor]) -> tuple[int, ...]:
-    """For each tensor its number among the distinct ones: a graph's inputs may not be one tensor twice."""
-    numbers: dict[int, int] = {}
-    return tuple(numbers.setdefault(id(leaf), len(numbers)) for leaf in leaves)
 
 
 def _stack(trees: Sequence[Tree], done: dict[int, Tensor] | None) -> Tree:

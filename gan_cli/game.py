@@ -197,7 +197,7 @@ class Game:
     def ahead(self, rival: Player, given: tuple[Player, Examples, Batch]) -> Player:
         """The critic one move ahead, against the given generator and examples."""
         generator, seen, batch = given
-        return dynamics.critic_move(self, rival, generator, seen, batch)[0]
+        return dynamics.critic_move(self, dynamics.still(rival), generator, seen, batch)[0]
 
     def prepared(self, batch: Batch) -> Tensor:
         """A batch's real examples in the range that the critic sees, [B, …]."""

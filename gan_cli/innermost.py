@@ -90,7 +90,7 @@ def _down(conv: nn.Conv2d, x: Tensor) -> Tensor:
         return F.conv2d(folded, F.pixel_unshuffle(conv.weight, stride), conv.bias)
     x, weight = _cast(x, conv.weight)
     if not x.is_cpu or x.dtype != torch.bfloat16:
-        return nn.Conv2d.forward(conv, x)
+        return F.conv2d(x, weight, conv.bias, stride, padding)
     y: Tensor = _Down.apply(x, weight, stride, padding)
     return y if conv.bias is None else y + conv.bias[:, None, None].to(y.dtype)
 
@@ -102,9 +102,11 @@ def _up(conv: nn.ConvTranspose2d, x: Tensor, output_size: list[int] | None = Non
         bias = None if conv.bias is None else conv.bias.repeat_interleave(stride**2)
         folded = F.conv_transpose2d(x, F.pixel_unshuffle(conv.weight, stride), bias)
         return F.pad(F.pixel_shuffle(folded, stride), (-padding,) * 4)
-    x, weight = _cast(x, conv.weight)
-    if not x.is_cpu or x.dtype != torch.bfloat16 or output_size is not None:
+    if output_size is not None:
         return nn.ConvTranspose2d.forward(conv, x, output_size)
+    x, weight = _cast(x, conv.weight)
+    if not x.is_cpu or x.dtype != torch.bfloat16:
+        return F.conv_transpose2d(x, weight, conv.bias, stride, padding, extra)
     y: Tensor = _Up.apply(x, weight, stride, padding, extra)
     return y if conv.bias is None else y + conv.bias[:, None, None].to(y.dtype)
 

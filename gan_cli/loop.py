@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gan_cli.errors import RunError
 from gan_cli.learner import Learner, Source
 from gan_cli.observers.base import Observer, Outcome, Run, finish
 from gan_cli.types import State
@@ -29,7 +30,12 @@ def train(
             batches = learner.draw(step, feed, run.streams)
             for observer in observers:
                 observer.before(step + 1, state, batches)
-            state, traces = learner.play(state, batches)
+            try:
+                state, traces = learner.play(state, batches)
+            except RunError:
+                if stop():  # the signal that asks for it has ended the compiler, too
+                    break
+                raise
             step += 1
             for observer in observers:
                 observer.after(step, state, traces)

@@ -11,7 +11,7 @@ from gan_cli.build import Experiment
 from gan_cli.data.base import Sampler, Table
 from gan_cli.data.feed import Feed
 from gan_cli.loop import train
-from gan_cli.observers.base import Outcome, Run
+from gan_cli.observers.base import Observer, Outcome, Run
 from gan_cli.observers.defaults import default_observers
 from gan_cli.observers.profiler import Profiler
 from gan_cli.parallel.crew import joined
@@ -20,11 +20,16 @@ from gan_cli.streams import Streams
 
 
 def run(
-    experiment: Experiment, folder: Path, resume: bool = False, stop: Callable[[], bool] = lambda: False
+    experiment: Experiment,
+    folder: Path,
+    resume: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+    then: Sequence[Observer] = (),
 ) -> tuple[int, Outcome]:
     """Train in `folder`, from its last good checkpoint if `resume`; the steps done, and how it ended.
 
-    Of the processes of a torchrun launch each trains on its rows, and the first alone sees the folder.
+    then: who else is told of a step once it is written. Of the processes of a torchrun launch each trains on
+    its rows, and the first alone sees the folder.
     Raises InputError for data that cannot be read and RunError for a run that fails on its way.
     """
     prepare(experiment.runtime, experiment.device)
@@ -50,7 +55,7 @@ def run(
                 described(experiment, folder, feed.data, start, notes),
                 redraw=lambda step: learner.draw(step, feed, streams),
             )
-            observers = [Profiler(), *default_observers(description)] if ranks.leads else []
+            observers = [Profiler(), *default_observers(description, then=then)] if ranks.leads else []
             state, outcome = train(learner, feed, state, description, observers, crew.agreed(stop))
     return int(state.step), outcome
 

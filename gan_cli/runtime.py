@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from gan_cli.calculus import functional
+from gan_cli.calculus import Calculus, functional
 from gan_cli.captured import Captured
-from gan_cli.compiled import CompiledMoves, compiled
+from gan_cli.compiled import CompiledMoves, Rehearsed, compiled
 from gan_cli.data.places import user_cache, writable
 from gan_cli.errors import InputError
 from gan_cli.game import Game
@@ -51,12 +51,12 @@ def prepare(runtime: Mapping[str, Any], device: torch.device) -> None:
     torch.use_deterministic_algorithms(exact)
     torch.backends.cudnn.deterministic = exact
     torch.backends.cudnn.benchmark = not exact and device.type == "cuda"
-    if exact and device.type == "cuda":
+    if exact and device.type == "cuda":  # for programs of one's own: the commands set it as they start
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else matrix products may differ
     if device.type != "cuda":  # else the compiler warns that a CUDA toolkit finds no GPU
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    if writable(cache := user_cache() / "compiled"):  # else where torch puts it, which a reboot may empty
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    if writable(place := user_cache() / "compiled"):  # else where torch puts it, which a reboot may empty
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(place))
 
 
 def device(name: str) -> torch.device:
@@ -94,14 +94,24 @@ def driven(plain: Learner, runtime: Mapping[str, Any], device: torch.device, ste
             calculus = CompiledMoves()
         else:
             calculus, driver = functional, compiled
-    if device.type == "cuda" and runtime["cuda_graph"] == "auto":
+        driver = partial(_rehearsed, driver, plain.calculus, runtime["compile"] == "on")
+    if captures(runtime, device):
         driver = partial(_captured, driver)
     return plain.under(calculus).driven(driver)
+
+
+def captures(runtime: Mapping[str, Any], device: torch.device) -> bool:
+    """Whether rounds are to be captured as CUDA graphs."""
+    return device.type == "cuda" and runtime["cuda_graph"] == "auto"
 
 
 def compiles(plain: Learner, choice: str, steps: int) -> bool:
     """Whether a run of so many steps is to be compiled: by `auto` where that takes less than it saves."""
     return choice == "on" or (choice == "auto" and _pays(plain, steps))
+
+
+def _rehearsed(driver: Callable[[Learner], Play], usual: Calculus, strict: bool, learner: Learner) -> Play:
+    return Rehearsed(driver(learner), plain_rounds(learner.under(usual)), strict)
 
 
 def _captured(driver: Callable[[Learner], Play], plain: Learner) -> Play:

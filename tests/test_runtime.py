@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from gan_cli import runtime
 from gan_cli.calculus import eager, functional
 from gan_cli.captured import Captured
 from gan_cli.compiled import CompiledMoves, compiled
+from gan_cli.data.feed import Feed
+from gan_cli.errors import RunError
 from gan_cli.game import Game
 from gan_cli.learner import plain
 from gan_cli.runtime import WORTH, driven, prepare
+from gan_cli.streams import Streams
 from tests.test_combinations import built
 
+usual = torch.compile
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 POINTS = ["data=ring", "model=mlp", "model.width=8", "batch_size=8", "device=cpu"]
 IMAGES = ["data=fake", "data.size=16", "data.count=40", "model=dcgan", "model.width=4", "device=cpu"]
@@ -39,7 +46,8 @@ def torch_as_it_was() -> Iterator[None]:
 def how(line: list[str], steps: int, **changed: Any) -> tuple[object, object]:
     game = driven(built(*line).game, settings(**changed), CPU, steps)
     assert isinstance(game, Game)
-    return game.driver, type(game.calculus)
+    driver = game.driver
+    return driver.args[0] if isinstance(driver, partial) else driver, type(game.calculus)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +77,40 @@ def test_of_an_unrolled_round_the_moves_ahead_are_compiled() -> None:
 def test_auto_needs_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert how(POINTS, WORTH, compile="auto") == (plain, type(eager))
+
+
+@pytest.mark.parametrize("more", [[], ["trick=[unrolled]", "trick.unrolled.steps=2"]], ids=["whole", "moves"])
+def test_a_compiler_that_fails_is_told_in_a_line(
+    more: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise OSError("g++ failed\nand more")
+
+    monkeypatch.setattr(torch, "compile", lambda f, **_: usual(f, backend=broken, fullgraph=True))
+    plainly, streams = built(*POINTS, *more).game, Streams(0, CPU)
+    strict, lenient = (
+        driven(plainly, settings(compile=choice), CPU, 10 * WORTH) for choice in ("on", "auto")
+    )
+    state = plainly.init(0)
+    with Feed(built(*POINTS).dataset, 8, streams, CPU) as feed, caplog.at_level(logging.WARNING):
+        batches = plainly.draw(0, feed, streams)
+        with pytest.raises(RunError, match=r"runtime.compile=on: .*g\+\+ failed and more"):
+            strict.play(state, batches)
+        found = [lenient.play(state, batches) for _ in range(2)]
+    for after in found:
+        for x, y in zip(tree_leaves(after), tree_leaves(plainly.play(state, batches)), strict=True):
+            assert torch.equal(x, y)
+    (told,) = (record.getMessage() for record in caplog.records if record.name.startswith("gan_cli"))
+    assert told.startswith("runtime.compile=auto: rounds are not compiled: ")
+    assert "\n" not in told
+
+
+def test_the_command_settles_cublas_before_torch_is_there() -> None:
+    code = "import os, sys, gan_cli.cli; print(os.environ['CUBLAS_WORKSPACE_CONFIG'], 'torch' in sys.modules)"
+    environment = {k: v for k, v in os.environ.items() if k != "CUBLAS_WORKSPACE_CONFIG"}
+    line = [sys.executable, "-c", code]
+    ended = subprocess.run(line, env=environment, check=True, capture_output=True, text=True)
+    assert ended.stdout.split() == [":4096:8", "False"]
 
 
 def test_rounds_are_captured_on_a_gpu_alone() -> None:
@@ -120,5 +162,6 @@ def test_a_cuda_toolkit_without_a_gpu_is_no_news(tmp_path: Path) -> None:
 def test_the_learner_is_the_game_as_the_runtime_plays_it() -> None:
     made = built(*POINTS, "runtime.compile=on")
     assert isinstance(made.learner, Game)
-    assert (made.learner.driver, made.game.driver) == (compiled, plain)
+    assert isinstance(made.learner.driver, partial)
+    assert (made.learner.driver.args[0], made.game.driver) == (compiled, plain)
     assert runtime.compiles(made.game, "on", 1)

@@ -89,7 +89,7 @@ def train(config: DictConfig) -> float | None:
         raise output.taken(folder)
     built, series = experiment(checked), study(checked)
     swept = HydraConfig.get().mode == RunMode.MULTIRUN
-    pruned = pruning.of(checked, folder, built) if swept else pruning.never
+    rules = pruning.of(checked, built) if swept else []
     torchrun.announce(checked)
     with locked(folder), warnings_in(folder / LOG), Stop().installed() as stop:
         standing.begin(folder)
@@ -98,7 +98,9 @@ def train(config: DictConfig) -> float | None:
             if series is not None:
                 steps, outcome = built.steps, run_study(series, folder, experiment, stop)
             else:
-                steps, outcome = run(built, folder, goes_on, stop=lambda: stop() or pruned())
+                steps, outcome = run(
+                    built, folder, goes_on, lambda: stop() or any(rule.pruned for rule in rules), then=rules
+                )
         except KeyboardInterrupt:
             steps, outcome, stop.signal = 0, "stopped", stop.signal or signal.SIGINT
     conclude(folder, "the study" if series else f"{steps} steps", done=outcome == "done")

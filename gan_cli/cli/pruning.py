@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +14,10 @@ from gan_cli.build import Experiment
 from gan_cli.cli import search
 from gan_cli.comparison.runs import PRUNED
 from gan_cli.metrics.directions import Direction
+from gan_cli.observers.base import Observer, Outcome, Run
 from gan_cli.observers.logfile import LOGGER
 from gan_cli.observers.metrics_log import NAME, read
+from gan_cli.types import State, Trace
 
 
 class Point(NamedTuple):
@@ -53,56 +55,52 @@ def _best(curve: Sequence[Point], until: int, way: Direction) -> float:
     return (max if way == "higher" else min)(values, default=math.nan)
 
 
-def never() -> bool:
-    """No run is pruned."""
-    return False
-
-
-def of(config: Mapping[str, Any], folder: Path, built: Experiment) -> Callable[[], bool]:
-    """What the checked config of the experiment that runs in `folder` asks for."""
+def of(config: Mapping[str, Any], built: Experiment) -> list[Pruning]:
+    """The rule that the checked config of the experiment asks for, if it asks for one."""
     if config["prune"] is None or (way := search.better(built)) is None:
-        return never
-    rule = config["keep_best"], way, config["prune"], config["prune_warmup"], config["evaluate_every"]
-    return Pruning(folder, *rule)
+        return []
+    return [Pruning(config["keep_best"], way, config["prune"], config["prune_warmup"])]
 
 
 @dataclass
-class Pruning:
-    """Says when the run in `folder` is to end early; called after each step, it looks every `every`.
+class Pruning(Observer):
+    """Looks after each evaluation but the last, once it is written, whether the run has fallen behind.
 
-    number: what runs are compared by; way: which way it is better; after: how many runs beside it must have
-    ended in order; warmup: steps before which none is pruned.
+    number: what runs are compared by; way: which way it is better; enough: how many runs beside it must have
+    ended in order; warmup: steps before which none is pruned; pruned: whether it is to end early. That is
+    known some steps after those it rests on: the training goes on while they are measured and written.
     """
 
-    folder: Path
     number: str
     way: Direction
-    after: int
+    enough: int
     warmup: int
-    every: int
     pruned: bool = False
-    _calls: int = 0
+    _reason: str = ""
     _known: dict[Path, list[Point]] = field(default_factory=dict)
 
-    def __call__(self) -> bool:
-        self._calls += 1
-        if not self.pruned and self._calls % self.every == 0:
-            self._look()
-        return self.pruned
+    def start(self, run: Run, state: State) -> None:
+        self._run = run
 
-    def _look(self) -> None:
-        own = self._curve(self.folder)
-        if not own or own[-1].step < self.warmup:
-            return
-        for summary in self.folder.parent.glob("*/summary.json"):
-            if summary.parent not in (*self._known, self.folder) and _done(summary):
+    def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
+        run = self._run
+        if run.due(run.settings.evaluate_every, step) and self.warmup <= step < run.steps and not self.pruned:
+            self._look(run.folder)
+
+    def finish(self, step: int, state: State, outcome: Outcome) -> None:
+        if self.pruned and outcome == "stopped":  # a look that comes late may find the run done
+            (self._run.folder / PRUNED).touch()
+            LOGGER.warning("pruned: %s", self._reason)
+
+    def _look(self, folder: Path) -> None:
+        for summary in folder.parent.glob("*/summary.json"):
+            if summary.parent not in (*self._known, folder) and _done(summary):
                 self._known[summary.parent] = self._curve(summary.parent)
-        others = list(self._known.values())
-        if len(others) >= self.after and behind(own, others, self.way):
+        own, others = self._curve(folder), list(self._known.values())
+        if len(others) >= self.enough and behind(own, others, self.way):
+            at = f"its best {self.number} by step {own[-1].step}"
+            self._reason = f"{at} is worse than the median of {len(others)} runs"
             self.pruned = True
-            (self.folder / PRUNED).touch()
-            text = "pruned: its best %s by step %d is worse than the median of %d runs"
-            LOGGER.warning(text, self.number, own[-1].step, len(others))
 
     def _curve(self, folder: Path) -> list[Point]:
         key = f"evaluation/{self.number}"

@@ -51,13 +51,17 @@ def begin(folder: Path) -> None:
 
 def refuse_changed(jobs: Iterable[Job]) -> None:
     """Raise InputError for the first job whose folder holds a run of something else, or another job's."""
-    known = [(number, job) for number, job in enumerate(jobs) if job.folder is not None]
-    count = Counter(job.folder for _, job in known)
-    for number, job in known:
-        assert job.folder is not None  # for the type checker
-        if count[job.folder] > 1:
+    known = [(number, job.folder, job.config) for number, job in enumerate(jobs) if job.folder is not None]
+    refuse_shared(folder for _, folder, _ in known)
+    for number, folder, config in known:
+        standing(folder, config, number)
+
+
+def refuse_shared(folders: Iterable[Path]) -> None:
+    """Raise InputError where two jobs of a sweep would write to one folder."""
+    for folder, count in Counter(folders).items():
+        if count > 1:
             raise InputError(
-                f"{count[job.folder]} jobs of the sweep would share the folder {shown(job.folder)}: let "
-                "hydra.sweep.subdir tell them apart"
+                f"{count} jobs of the sweep would share the folder {shown(folder)}: let hydra.sweep.subdir "
+                "tell them apart"
             )
-        standing(job.folder, job.config, number)

@@ -41,8 +41,8 @@ _FRAMES = 12
 def launch(sweep: Sweep, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
     """Run the jobs, of which `first` is the number of the first.
 
-    Raises InputError where a folder holds another job or another process works in it, and SystemExit after a
-    signal.
+    Raises InputError where a folder is another job's, too, or another process works in it, and SystemExit
+    after a signal.
     """
     setup_globals()
     hydra = sweep.config.hydra
@@ -51,6 +51,7 @@ def launch(sweep: Sweep, overrides: Sequence[Sequence[str]], first: int) -> list
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, "hydra.sweep.dir", "sweep"):
         jobs = [composed(sweep, lines, number) for number, lines in enumerate(overrides, first)]
+        standing.refuse_shared(job.folder for job in jobs)
         if finished := sum(job.result is not None for job in jobs):
             _SAYS.info("%d of %d jobs were finished before", finished, len(jobs))
         for number, (group, compiled) in enumerate(groups := _groups(sweep, jobs), 1):
@@ -124,8 +125,7 @@ def _run_chunk(sweep: Sweep, jobs: Sequence[Job], graphs: Graphs | None) -> None
 
 def _member(job: Job) -> Member:
     built = experiment(job.checked)
-    pruned = pruning.of(job.checked, job.folder, built)
-    return Member(job.number, built, job.folder, job.goes_on, pruned)
+    return Member(job.number, built, job.folder, job.goes_on, pruning.of(job.checked, built))
 
 
 def _rehearsed(members: Sequence[Member], width: int, graphs: Graphs | None) -> Chunk:

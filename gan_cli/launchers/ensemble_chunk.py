@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,27 +11,29 @@ import torch
 
 from gan_cli import checkpoint
 from gan_cli.build import Experiment
+from gan_cli.captured import Captured
+from gan_cli.cli.pruning import Pruning
 from gan_cli.ensemble import Ensemble, Graphs, stack, unstack
 from gan_cli.launchers.ensemble_feeds import Feeds
 from gan_cli.lifting import lifted
 from gan_cli.observers.base import Outcome
-from gan_cli.runtime import prepare
+from gan_cli.runtime import captures, prepare
 from gan_cli.streams import Streams
-from gan_cli.types import Round, State, Trace
+from gan_cli.types import Play, Round, State, Trace
 
 
 @dataclass
 class Member:
     """One job of a chunk: what it trains, where, and how it came out.
 
-    pruned: whether it is to end early, asked after each step; slot: its place in the ensemble.
+    rules: by which it may end early; slot: its place in the ensemble.
     """
 
     job: int
     experiment: Experiment
     folder: Path
     resume: bool = False
-    pruned: Callable[[], bool] = lambda: False
+    rules: Sequence[Pruning] = ()
     slot: int = 0
     start: int = 0
     notes: list[str] = field(default_factory=list)
@@ -89,6 +91,9 @@ class Chunk:
         floats = [list(lifted(game).values.values()) for game in games]
         values = torch.tensor(floats, dtype=torch.float64, device=self.device)
         self._ensemble = Ensemble(games[0], graphs is not None, values, graphs)
+        self._play: Play = self._ensemble.play
+        if captures(first.runtime, self.device):
+            self._play = Captured(self._play)
         self._state: State = stack([states[i] for i in slots])
 
     def state(self, member: Member) -> State:
@@ -114,5 +119,5 @@ class Chunk:
 
     def _played(self) -> Played:
         batches = self._ensemble.draw(self.step, self._sources, self._streams)
-        state, traces = self._ensemble.play(self._state, batches)
+        state, traces = self._play(self._state, batches)
         return Played(self.step + 1, self._state, batches, state, traces)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +22,6 @@ from gan_cli.observers.base import Observer, Outcome, Run, finish
 from gan_cli.observers.defaults import default_observers
 from gan_cli.run import described
 
-T = TypeVar("T")
 _BETWEEN_LOOKS = {"cpu": 1, "cuda": 16}
 """Rounds from one look at whether all numbers are finite to the next: each makes a GPU's host wait."""
 
@@ -47,7 +46,7 @@ class _Watched:
         self.stops = settings.watchdog != "off"
         self.schedule = Schedule(settings.intervals, member.experiment.steps)
         self.run: Run = described(member.experiment, member.folder, chunk.data, member.start, member.notes)
-        self.observers: Sequence[Observer] = default_observers(self.run, alone=False)
+        self.observers: Sequence[Observer] = default_observers(self.run, alone=False, then=member.rules)
 
     def start(self, chunk: Chunk) -> None:
         with listening(self.member.job):
@@ -109,17 +108,15 @@ class Training:
             more = [played] if schedules[one.schedule] else []
             self._guarded(one, partial(one.tell, [*rounds, *more]))
         self._end_finished()
-        behind = [one for one in list(self._live) if self._guarded(one, one.member.pruned)]
-        self._end(behind, "stopped")
+        self._end([one for one in self._live if any(rule.pruned for rule in one.member.rules)], "stopped")
 
-    def _guarded(self, one: _Watched, do: Callable[[], T]) -> T | None:
-        """Do something of one member's; an error ends that member alone, and gives None."""
+    def _guarded(self, one: _Watched, do: Callable[[], None]) -> None:
+        """Do something of one member's; an error ends that member alone."""
         try:
             with speaking(one.member.job):
-                return do()
+                do()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             self._end([one], "failed", error)
-            return None
 
     def _end_finished(self) -> None:
         self._end([one for one in self._live if one.schedule.steps <= self._chunk.step], "done")

@@ -19,11 +19,12 @@ from hydra.core.utils import JobReturn, setup_globals
 
 from gan_cli.cli.job import locked
 from gan_cli.cli.output import program, shown
+from gan_cli.cli.standing import refuse_shared
 from gan_cli.cli.stopping import Stop
 from gan_cli.errors import InputError
 from gan_cli.launchers import pool_ranking
 from gan_cli.launchers.pool_crew import Crew, Worker, described, last_line
-from gan_cli.launchers.pool_jobs import Job, Sweep, compose, refuse_shared, tail
+from gan_cli.launchers.pool_jobs import Job, Sweep, compose, tail
 from gan_cli.launchers.pool_news import News
 from gan_cli.launchers.pool_slots import cores, slots, visible_gpus
 from gan_cli.launchers.pool_worker import Begun, Ended
@@ -44,7 +45,7 @@ def launch(
     sweep.folder.mkdir(parents=True, exist_ok=True)
     with locked(sweep.folder, "hydra.sweep.dir", "sweep"):
         jobs = [compose(sweep, lines, number) for number, lines in enumerate(overrides, first)]
-        refuse_shared(jobs)
+        refuse_shared(job.folder for job in jobs)
         stop = StopAll()
         with stop.installed(), News(sweep.command, jobs) as news:
             Pool(sweep, jobs, retries, news, stop).run(workers)

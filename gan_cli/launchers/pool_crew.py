@@ -20,6 +20,7 @@ from gan_cli.launchers.pool_worker import Begun, Ended, Order, Ready
 
 _START = "from gan_cli.launchers.pool_worker import main; main({})"
 _FAILED_STARTS = 3
+_LAST_SECONDS = 1.0
 
 
 @dataclass
@@ -114,6 +115,8 @@ class Crew:
         """Take a dead worker out of the crew."""
         _kill_job(worker)
         self._workers.remove(worker)
+        with suppress(subprocess.TimeoutExpired):  # its connection closes before it has ended
+            worker.process.wait(_LAST_SECONDS)
         worker.said.seek(0)
         said = last_line(worker.said.read())
         code = self._end(worker)
@@ -121,7 +124,9 @@ class Crew:
             self._unready += 1
             if self._unready >= _FAILED_STARTS:
                 raise RunError(f"no worker of the pool can start: {said or described(code)}")
-        return Ended(code if code < 0 else 1, f"its worker was {described(code)}")
+        how = described(code)
+        was = "" if how.startswith("ended") else "was "
+        return Ended(code if code < 0 else 1, f"its worker {was}{how}" + (f" after '{said}'" if said else ""))
 
     def _end(self, worker: Worker) -> int:
         """Kill a worker that is not dead yet, and leave nothing of it; its exit code."""

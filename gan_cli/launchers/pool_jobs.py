@@ -16,8 +16,7 @@ from omegaconf import DictConfig
 
 from gan_cli.cli import search, standing
 from gan_cli.cli.compose import plain
-from gan_cli.cli.output import shown
-from gan_cli.errors import InputError, RunError
+from gan_cli.errors import RunError
 from gan_cli.launchers import jobs
 from gan_cli.launchers.pool_worker import CONSOLE, Order
 from gan_cli.schema import check
@@ -130,15 +129,6 @@ def compose(sweep: Sweep, overrides: Sequence[str], number: int) -> Job:
     if job.standing() == "finished":
         job.ended(search.reached(folder, check(plain(config))))
     return job
-
-
-def refuse_shared(jobs: Sequence[Job]) -> None:
-    """Raise InputError where two jobs would write to one folder."""
-    seen: dict[Path, int] = {}
-    for job in jobs:
-        if job.folder in seen:
-            raise InputError(f"jobs {seen[job.folder]} and {job.number} share the folder {shown(job.folder)}")
-        seen[job.folder] = job.number
 
 
 def tail(file: Path) -> bytes:

@@ -99,6 +99,6 @@ def _notes(jobs: Sequence[Job], name: str | None, better: Mapping[str, Direction
     if name is not None:
         notes = [f"ranked by {name}: {better[name]} is better"]
     else:
-        notes = ["not ranked: of what these jobs measure nothing is better one way; metric=[…] adds what is"]
+        notes = ["not ranked: nothing was measured that is better one way; metric=[…] adds what is"]
     ended = [job for job in jobs if job.outcome in ("failed", "stopped")]
     return notes + [f"job {job.number} {job.outcome}: {job.line}; {shown(job.console)}" for job in ended]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gan_cli.observers.background import Background, Writer
 from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.checkpoints import BestCheckpoint, Checkpoints
@@ -17,11 +19,11 @@ from gan_cli.observers.summary import Summary
 from gan_cli.observers.watchdog import Watchdog
 
 
-def default_observers(run: Run, alone: bool = True) -> list[Observer]:
+def default_observers(run: Run, alone: bool = True, then: Sequence[Observer] = ()) -> list[Observer]:
     """All that an ordinary run is watched and kept by, in the order in which each must be told.
 
     alone: False for one of several that are trained side by side: it has no bar on the terminal, and its
-    watchdog, which is told of few steps, looks at each.
+    watchdog, which is told of few steps, looks at each. then: who else is told of what is written.
     The watchdog before anything is written; the evaluation before the recorder that writes its numbers; the
     checkpoint after all that it covers; the summary, which closes what is open, last.
     """
@@ -35,6 +37,6 @@ def default_observers(run: Run, alone: bool = True) -> list[Observer]:
     )
     pictures = ImagePictures(recorder) if run.dataset.kind == "image" else PointPictures(recorder)
     kept = [BestCheckpoint(recorder), Checkpoints(recorder), Summary(recorder, watchdog, log)]
-    background = Background(writer, recorder, first=[Evaluation(recorder)], then=[pictures, *kept])
+    background = Background(writer, recorder, first=[Evaluation(recorder)], then=[*then, pictures, *kept])
     bar = [ProgressBar(recorder)] if alone else []
     return [log, watchdog, *bar, background]

@@ -16,17 +16,18 @@ WARM_UP = 20
 FILE = "profile.json.gz"
 
 
-def too_short(count: int, steps: int) -> str | None:
-    """Why a run of so many steps has no trace of `count` of them; None where it has.
+def too_short(count: int, steps: int, start: int = 0) -> str | None:
+    """Why a run that ends at `steps`, from `start` on, has no trace of `count` of them; None where it has.
 
     >>> too_short(5, 24)
-    'runtime.profile=5 traces steps 21 to 25, and the run takes 24; use steps=25 or more'
+    'runtime.profile=5 traces steps 21 to 25, and the run ends at 24; use steps=25 or more'
     """
-    last = WARM_UP + count
+    first = start + WARM_UP + 1
+    last = start + WARM_UP + count
     if not count or steps >= last:
         return None
-    traced = f"traces steps {WARM_UP + 1} to {last}"
-    return f"runtime.profile={count} {traced}, and the run takes {steps}; use steps={last} or more"
+    traced = f"traces steps {first} to {last}"
+    return f"runtime.profile={count} {traced}, and the run ends at {steps}; use steps={last} or more"
 
 
 class Profiler(Observer):
@@ -45,7 +46,7 @@ class Profiler(Observer):
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         done = step - self._run.start_step
-        if done == 1 and (reason := too_short(self._count, self._run.steps - self._run.start_step)):
+        if done == 1 and (reason := too_short(self._count, self._run.steps, self._run.start_step)):
             LOGGER.warning("%s", reason)  # of a run that goes on: only now the log is open
         if self._count and done == WARM_UP:
             cuda = self._run.device.type == "cuda"

@@ -23,7 +23,7 @@ from gan_cli.parallel.ranks import Ranks
 from gan_cli.types import State
 
 TIMEOUT = timedelta(hours=1)
-"""How long the others wait for the first process while it evaluates or writes."""
+"""How long the others wait for the first process, where more is due than its thread has written."""
 _GRACE, _LOOK, _WORD, _SILENCE = 20.0, 2.0, 3.0, 300.0
 """Seconds: until a stuck process is ended, between two looks at the board, for a failure to be told, and
 until a process that gives no sign of life counts as gone."""

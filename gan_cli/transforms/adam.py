@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gan_cli.calculus import sqrt
 from gan_cli.checks import fraction, nonnegative, positive
+from gan_cli.leaves import laid_out
 from gan_cli.transforms.base import counter, toward, with_decay, zeros
 from gan_cli.types import Params
 
@@ -88,7 +89,7 @@ class Adam:
             {k: torch.empty_like(mean[k]).copy_(v) for k, v in old.items()}
             for old in (memory.square, memory.largest)
         )
-        slopes = [_laid_out(gradients[k], m) for k, m in mean.items()]
+        slopes = [laid_out(gradients[k], m) for k, m in mean.items()]
         updates = {k: torch.zeros_like(m) for k, m in mean.items()}
         b1, b2 = self.betas
         torch._fused_adam_(
@@ -104,11 +105,6 @@ class Adam:
 
     def _decoupled_decay(self, updates: Params, params: Params) -> Params:
         return updates
-
-
-def _laid_out(x: Tensor, like: Tensor) -> Tensor:
-    """x with the strides of `like`."""
-    return x if x.stride() == like.stride() else torch.empty_like(like).copy_(x)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from gan_cli.values import show
+
 
 class PoolLauncher(Launcher):
     """A sweep's jobs in worker processes.
@@ -21,17 +23,16 @@ class PoolLauncher(Launcher):
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
             if not (whole or (value is None and name == "workers")):
                 none = " or null" if name == "workers" else ""
-                raise ValueError(f"{name} must be a whole number ≥ {least}{none}, got {value!r}; use {least}")
+                raise ValueError(
+                    f"{name} must be a whole number ≥ {least}{none}, got {show(value)}; use {least}"
+                )
         self.workers, self.retries = workers, retries
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.task, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from gan_cli.launchers.pool import (
-            Sweep,
-            launch,
-        )  # only here: Hydra imports all plugins before every command
+        from gan_cli.launchers import pool  # only here: Hydra imports all plugins before every command
 
-        sweep = Sweep(self.context, self.task, self.config)
-        return launch(sweep, job_overrides, initial_job_idx, self.workers, self.retries)
+        sweep = pool.Sweep(self.context, self.task, self.config)
+        return pool.launch(sweep, job_overrides, initial_job_idx, self.workers, self.retries)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gan_cli.cli.standing import refuse_shared
+from gan_cli.errors import InputError
 from tests.cli.conftest import Command
 
 TINY = ("data=ring", "model=mlp", "batch_size=4", "device=cpu", "steps=1", "-m", "hydra/launcher=pool")
@@ -30,6 +32,13 @@ def test_what_is_wrong_is_one_line(words: list[str], said: str, gan_train: Comma
     shown = gan_train(*TINY, *words, "hydra.sweep.dir=all", "seed=0,1")
     assert (shown.code, said in shown.line) == (2, True), shown.err
     assert not (folder / "all").exists()
+
+
+def test_jobs_that_a_launcher_is_handed_may_not_share_a_folder() -> None:
+    """A sweeper that chooses as it goes hands over jobs that nobody looked at before."""
+    refuse_shared([Path("all/0"), Path("all/1")])
+    with pytest.raises(InputError, match="2 jobs of the sweep would share the folder all/0"):
+        refuse_shared([Path("all/0"), Path("all/1"), Path("all/0")])
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,19 @@ CASES = {
         "trick.r1.every=2",
         "critic_steps=2",
     ],
+    "normed": [
+        *["data=fake", "data.size=16", "data.count=40", "model=dcgan"],
+        *["trick=[unrolled]", "trick.unrolled.steps=2"],
+    ],
     "images": ["data=fake", "data.size=16", "data.count=40", "model=dcgan", "loss=fgan_js"],
 }
+
+
+usual = torch.compile
+
+
+def _traced(function: Any, **options: Any) -> Any:
+    return usual(function, backend="aot_eager", **{k: v for k, v in options.items() if k != "options"})
 
 
 def trained(overrides: list[str], rounds: int = 3) -> Any:
@@ -53,6 +64,19 @@ def test_any_number_of_games_is_compiled(monkeypatch: pytest.MonkeyPatch) -> Non
         trained([*line, "runtime.compile=on"], rounds=1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["runtime.channels_last=true"]], ids=["", "channels_last"])
+def test_statistics_and_layouts_survive_compiled_moves(
+    more: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The passes of the compiler without its kernels, for which the slow tests are.
+    monkeypatch.setattr(torch, "compile", _traced)
+    line = [*CASES["normed"], "model.width=4", *more]
+    eager, ahead = trained(line, 2), trained([*line, "runtime.compile=on"], 2)
+    for x, y in zip(tree_leaves(eager), tree_leaves(ahead), strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-4)
+
+
 def test_games_of_one_shape_keep_their_own_compiled_moves() -> None:
     # Moves are compiled without guards: another game's would be taken silently, were they not kept apart.
     shared = [*CASES["points"], "runtime.precision=fp64", "batch_size=8"]
@@ -71,6 +95,8 @@ def test_recomputing_compiled_moves_changes_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_reduced_precision_compiles() -> None:
-    state = trained([*CASES["images"], "runtime.precision=bf16", "runtime.compile=on"])
+@pytest.mark.parametrize("more", [[], ["runtime.channels_last=true"]], ids=["", "channels_last"])
+@pytest.mark.parametrize("case", ["images", "normed"])
+def test_reduced_precision_compiles(case: str, more: list[str]) -> None:
+    state = trained([*CASES[case], "runtime.precision=bf16", "runtime.compile=on", *more])
     assert all(x.isfinite().all() for x in tree_leaves(state))

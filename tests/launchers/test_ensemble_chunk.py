@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from gan_cli import checkpoint
 from gan_cli.build import Experiment
+from gan_cli.captured import WARM_UP, Captured
+from gan_cli.cli.pruning import Pruning
 from gan_cli.data.base import Dataset
 from gan_cli.data.digits import Digits
 from gan_cli.data.feed import Feed
@@ -21,10 +23,11 @@ from gan_cli.launchers.ensemble_chunk import Chunk, Member
 from gan_cli.launchers.ensemble_feeds import Feeds
 from gan_cli.launchers.ensemble_groups import alone, key
 from gan_cli.launchers.ensemble_training import Training
-from gan_cli.observers.logfile import LOGGER
 from gan_cli.observers.metrics_log import WALL_CLOCK, read
 from gan_cli.run import run
 from gan_cli.streams import Streams
+from gan_cli.types import State
+from tests.dynamics.test_captured import Again
 from tests.test_combinations import built
 
 CPU = torch.device("cpu")
@@ -178,23 +181,55 @@ def test_each_log_is_its_runs_own(tmp_path: Path) -> None:
 def test_pruning_is_each_runs_own(tmp_path: Path) -> None:
     """One falls behind, with one asking fails: neither is told to the others, nor ends them."""
 
-    def behind() -> bool:
-        LOGGER.warning("pruned: planted")
-        return True
+    class Rule(Pruning):
+        def _look(self, folder: Path) -> None:
+            if folder.name == "1":
+                raise OSError("torn curve")
+            self.pruned, self._reason = folder.name == "0", "planted"
 
-    def torn() -> bool:
-        raise OSError("torn curve")
-
-    rules: list[Callable[[], bool]] = [behind, torn, lambda: False]
-    experiment = built(*TINY, "steps=9")
-    members = [Member(job, experiment, tmp_path / str(job), pruned=rule) for job, rule in enumerate(rules)]
+    experiment = built(*TINY, "steps=9000", "evaluate_every=2", "log_every=0", "checkpoint_every=0")
+    rules = [Rule("reverse_kl", "lower", 1, 4) for _ in range(3)]
+    members = [Member(job, experiment, tmp_path / str(job), rules=[rule]) for job, rule in enumerate(rules)]
     for member in members:
         member.folder.mkdir()
-    Training(Chunk(members, 3, None), lambda _: None).run(lambda: False)
-    assert [member.outcome for member in members] == ["stopped", "failed", "done"]
+
+    ended: list[int] = []
+    Training(Chunk(members, 3, None), lambda one: ended.append(one.job)).run(lambda: len(ended) == 2)
+    assert [member.outcome for member in members] == ["stopped", "failed", "stopped"]
     assert [str(member.failure or "") for member in members] == ["", "torn curve", ""]
     logs = [(member.folder / "train.log").read_text() for member in members]
     assert [log.count("pruned: planted") for log in logs] == [1, 0, 0]
+    assert [(member.folder / ".pruned").exists() for member in members] == [True, False, False]
+
+
+def recorded(folder: Path, graphs: Graphs | None, *more: str) -> list[State]:
+    """The states after rounds as usual, and after the same ones by recordings."""
+    ends: list[State] = []
+    Again.made = 0
+    for records in (False, True):
+        experiments = [built(*TINY, *more, f"seed={seed}") for seed in range(2)]
+        members = [Member(job, one, folder / str(job)) for job, one in enumerate(experiments)]
+        chunk = Chunk(members, 32, graphs)
+        if records:
+            chunk._play = Captured(chunk._play, Again)
+        for _ in range(4 * WARM_UP):
+            chunk.play()
+        ends.append(chunk._state)
+    return ends
+
+
+def test_recorded_rounds_are_the_usual_ones(tmp_path: Path) -> None:
+    for usual, again in zip(*map(tree_leaves, recorded(tmp_path, None, *LAZY)), strict=True):
+        assert torch.equal(usual, again)
+    assert Again.made == 2, "rounds with the lazy term, and without"
+
+
+@pytest.mark.slow
+def test_a_compiled_round_is_recorded_as_it_was_compiled(tmp_path: Path) -> None:
+    graphs: Graphs = {}
+    for usual, again in zip(*map(tree_leaves, recorded(tmp_path, graphs)), strict=True):
+        assert torch.equal(usual, again)
+    assert (Again.made, len(graphs)) == (1, 1)
 
 
 @pytest.mark.slow

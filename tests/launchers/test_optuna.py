@@ -14,8 +14,10 @@ from gan_cli.cli import compose, request, search, sweeps, train
 from gan_cli.cli.pruning import Point, Pruning, behind
 from gan_cli.errors import InputError
 from gan_cli.metrics.directions import Direction
+from gan_cli.observers.base import Settings
 from gan_cli.observers.metrics_log import read
 from tests.launchers import pooled
+from tests.observers.toy import begin, make_run
 
 optuna = pytest.importorskip("optuna")
 OPTUNA = ["--multirun", "hydra/sweeper=optuna", "hydra.sweeper.n_jobs=1"]
@@ -148,16 +150,22 @@ def finished(folder: Path, value: float, outcome: str = "done") -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "warmup", "pruned"), [(2, 0, True), (2, 6, True), (2, 7, False), (3, 0, False)]
+    ("enough", "warmup", "pruned"), [(2, 0, True), (2, 6, True), (2, 7, False), (3, 0, False)]
 )
 def test_pruning_waits_for_runs_that_are_done_and_for_its_warmup(
-    after: int, warmup: int, pruned: bool, tmp_path: Path
+    enough: int, warmup: int, pruned: bool, tmp_path: Path
 ) -> None:
     for name, outcome in {"a": "done", "b": "done", "c": "running", "d": "stopped"}.items():
         finished(tmp_path / name, 1.0, outcome)
     finished(tmp_path / "own", 2.0, "running")
-    rule = Pruning(tmp_path / "own", "reverse_kl", "lower", after, warmup, every=3)
-    assert [rule() for _ in range(4)] == [False, False, pruned, pruned]
+    rule = Pruning("reverse_kl", "lower", enough, warmup)
+    run, state = begin(make_run(tmp_path / "own", settings=Settings(evaluate_every=6)))
+    rule.start(run, state)
+    found = []
+    for step in (4, 5, 6, 7):
+        rule.after(step, state, {})
+        found.append(rule.pruned)
+    assert found == [False, False, pruned, pruned]
 
 
 def test_a_pruned_run_ends_early_and_is_told_as_what_it_reached(tmp_path: Path) -> None:

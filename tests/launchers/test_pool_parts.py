@@ -13,10 +13,11 @@ from omegaconf import OmegaConf
 
 from gan_cli.cli import plugins
 from gan_cli.errors import RunError
-from gan_cli.launchers import pool_ranking
+from gan_cli.launchers import pool_crew, pool_ranking
 from gan_cli.launchers.pool_crew import Crew
 from gan_cli.launchers.pool_jobs import Job
 from gan_cli.launchers.pool_slots import Slot, slots, visible_gpus
+from gan_cli.launchers.pool_worker import Ended, Order
 
 
 def test_a_worker_sees_its_gpu_alone() -> None:
@@ -59,6 +60,23 @@ def wait_for_a_worker() -> None:
         while not crew.idle:
             crew.grow(1)
             assert not list(crew.events(5.0))
+
+
+def test_a_worker_that_ends_by_itself_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its connection closes a moment before it has ended: that moment is its own."""
+    script = (
+        "import sys, time; from multiprocessing.connection import Connection; "
+        "from gan_cli.launchers.pool_worker import Ready; sweep = Connection({}); sweep.send(Ready()); "
+        "sweep.recv(); sweep.close(); time.sleep(0.2); sys.exit('torn apart')"
+    )
+    monkeypatch.setattr(pool_crew, "_START", script)
+    with Crew([Slot("one", {})]) as crew:
+        while not crew.idle:
+            crew.grow(1)
+            assert not list(crew.events(5.0))
+        crew.give(crew.idle[0], Order(0, ("", ""), b"", tmp_path))
+        ((_, _, message),) = crew.events(60.0)
+    assert message == Ended(1, "its worker ended with exit code 1 after 'torn apart'")
 
 
 def test_launchers_are_known_where_hydra_finds_no_folder_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,3 +100,24 @@ def test_layers_keep_their_numbers(channels: int, bias: bool, side: int) -> None
         halved = seen()
     for a, b in zip(before, halved, strict=True):
         assert torch.linalg.vector_norm(a - b) < 0.03 * torch.linalg.vector_norm(a)
+
+
+def test_other_devices_read_the_weights_as_they_were_laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float16 a CPU takes the branch that a GPU takes."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(6, 8, 4, 2, 1), nn.Tanh(), nn.ConvTranspose2d(8, 6, 5, 2, 2))
+    x, read = torch.randn(3, 6, 8, 8), []
+    before = net(x)
+    channels_innermost(net)
+    for name in ("conv2d", "conv_transpose2d"):
+        usual = getattr(F, name)
+
+        def spied(x: Tensor, weight: Tensor, *rest: object, usual: Callable[..., Tensor] = usual) -> Tensor:
+            read.append(weight)
+            return usual(x, weight, *rest)
+
+        monkeypatch.setattr(F, name, spied)
+    with torch.autocast("cpu", torch.float16):
+        halved = net(x)
+    assert [(w.dtype, w.stride(1)) for w in read] == [(torch.float16, 1)] * 2
+    torch.testing.assert_close(before, halved.float(), rtol=1e-2, atol=1e-2)
