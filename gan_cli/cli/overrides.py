@@ -123,7 +123,7 @@ def _choice(value: Any, group: str, line: str, options: list[str]) -> str:
         if isinstance(name, list):
             raise InputError(f"{line}: {group} takes one option, not the list {show(name)}")
         if str(name).removesuffix(".yaml") not in options:
-            known = f"; there are {', '.join(options)}" if len(options) <= 20 else ""
+            known = f"; there are {', '.join(options)}" if len(options) <= 30 else ""
             what = f"there is no {group}={name if name is not None else 'null'}"
             raise InputError(f"{what}{nearest(str(name), options) or known}")
         if names.count(name) > 1:

@@ -78,7 +78,7 @@ def _missing(error: MissingConfigException) -> str:
 
 
 def _listed(options: list[str]) -> str:
-    return f"; there are {', '.join(options)}" if 0 < len(options) <= 20 else ""
+    return f"; there are {', '.join(options)}" if 0 < len(options) <= 30 else ""
 
 
 def _first(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from gan_cli.build import Experiment
 from gan_cli.cli.compose import plan
 from gan_cli.cli.job import experiment
 from gan_cli.cli.request import parse
+from gan_cli.configuration import FILLED
 from gan_cli.data.base import Table
 from gan_cli.errors import InputError, RunError
 from gan_cli.metrics.base import Measured, Metric, Subject
@@ -28,7 +29,7 @@ from gan_cli.metrics.modes import ModeCoverage
 from gan_cli.observers.base import Run
 from gan_cli.observers.examples import subject
 from gan_cli.streams import Streams
-from gan_cli.types import GameState
+from gan_cli.types import State
 
 YAMLS = sorted((Path(__file__).parents[2] / "configs" / "metric").glob("*.yaml"))
 NAMES = [path.stem for path in YAMLS]
@@ -39,6 +40,10 @@ DATA = {
     "all digits": ["data=digits", "data.size=8"],
     "colour": ["data=fake", "data.size=8", "data.channels=3", "data.count=60"],
 }
+GAME = ["model=mlp", "model.generator.width=16", "model.critic.width=16"]
+DENSITY = ["model=vae", "model.density.hidden=[16]", "model.density.decoder=gaussian"]
+OF_DENSITIES = {"nll"}
+"""Metrics of models of one player."""
 ELSEWHERE = {"stacked_modes"}
 """Metrics of one data set that is none of these."""
 TRAINING = {"critic_refit"}
@@ -53,7 +58,7 @@ class Case(NamedTuple):
     metric: Metric
     subject: Subject
     run: Run
-    state: GameState
+    state: State
 
 
 def small(name: str) -> list[str]:
@@ -68,8 +73,7 @@ def small(name: str) -> list[str]:
 @cache
 def case(name: str, data: str, device: torch.device = CPU) -> Case | InputError:
     """A metric and an untrained generator, or what is said of that pair."""
-    small_model = ["model=mlp", "model.generator.width=16", "model.critic.width=16"]
-    line = [*DATA[data], *small_model, f"device={device}"]
+    line = [*DATA[data], *(DENSITY if name in OF_DENSITIES else GAME), f"device={device}"]
     try:
         made: Experiment = experiment(plan(parse([*line, f"metric=[{name}]", *small(name)])).jobs[0].config)
         metric = made.metrics[name]
@@ -78,7 +82,7 @@ def case(name: str, data: str, device: torch.device = CPU) -> Case | InputError:
         return refusal
     run = Run(
         folder=Path("nowhere"),
-        learner=made.game,
+        learner=made.plain,
         dataset=made.dataset,
         data=made.dataset.load(),
         streams=Streams(0, device),
@@ -88,7 +92,7 @@ def case(name: str, data: str, device: torch.device = CPU) -> Case | InputError:
         device=device,
         metrics=made.metrics,
     )
-    state = made.game.init(0, device)
+    state = made.plain.init(0, device)
     return Case(metric, subject(run, state, 4), run, state)
 
 
@@ -110,7 +114,7 @@ def test_a_yaml_names_every_argument_with_its_default(name: str) -> None:
     assert text.startswith(f"# @package metric.{name}\n# ")
     held: dict[Any, Any] = OmegaConf.to_container(OmegaConf.load(YAMLS[NAMES.index(name)]))  # type: ignore[assignment]
     parameters = dict(inspect.signature(get_class(held.pop("_target_"))).parameters)
-    for filled in ("loss", "critic", "dataset"):
+    for filled in FILLED["metric"]:
         parameters.pop(filled, None)
     assert held.keys() == parameters.keys()
     for key, value in held.items():
