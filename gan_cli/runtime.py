@@ -86,11 +86,19 @@ def learner(
 
 
 def driven(plain: Learner, runtime: Mapping[str, Any], device: torch.device, steps: int) -> Learner:
-    """The same learner, its rounds played the way that the runtime asks for."""
+    """The same learner, its rounds played the way that the runtime asks for.
+
+    Raises InputError for channels innermost in compiled moves of convolutions.
+    """
     driver: Callable[[Any], Play] = plain_rounds
     calculus = plain.calculus
     if compiles(plain, runtime["compile"], steps):
         if getattr(plain, "unroll", 0):  # whose moves ahead are nearly all of it
+            if runtime["channels_last"] and _convolves(plain):
+                raise InputError(
+                    "runtime.compile=on: a derivative through compiled moves ahead is wrong for images with "
+                    "their channels innermost; use runtime.channels_last=false"
+                )
             calculus = CompiledMoves()
         else:
             calculus, driver = functional, compiled
@@ -118,13 +126,16 @@ def _captured(driver: Callable[[Learner], Play], plain: Learner) -> Play:
     return Captured(driver(plain))
 
 
-def _pays(plain: Learner, steps: int) -> bool:
-    convolves = any(
+def _convolves(plain: Learner) -> bool:
+    return any(
         isinstance(part, nn.modules.conv._ConvNd)
         for network in plain.networks
         for part in network.module.modules()
     )
-    return not convolves and steps * plain.moves >= WORTH and _compiler() is not None
+
+
+def _pays(plain: Learner, steps: int) -> bool:
+    return not _convolves(plain) and steps * plain.moves >= WORTH and _compiler() is not None
 
 
 def _compiler() -> str | None:
