@@ -90,27 +90,30 @@ def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
     if dataset.kind != "image":
         raise InputError("model: a Laplacian pyramid is one of images; use model=mlp for points")
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    model, (channels, side, _) = config["model"], dataset.shape
-    own, found = {str(name): level for name, level in model["levels"].items()}, sides(side)
+    model, (channels, height, _) = config["model"], dataset.shape
+    own, found = {str(name): level for name, level in model["levels"].items()}, sides(height)
     for name in own:
         if name not in map(str, found):
             levels = ", ".join(map(str, found))
             raise InputError(f"model.levels.{name}: there is no such level; their sides are {levels}")
         _check_level(own[name], f"model.levels.{name}")
     games = []
-    for side in found:
-        level = config | own.get(str(side), {})
-        coarsest = side == found[0]
+    for pixels in found:
+        level = config | own.get(str(pixels), {})
+        coarsest = pixels == found[0]
         networks = model if coarsest else model["residual"]
         level["model"] = {name: networks[name] | level.get(name, {}) for name in ("generator", "critic")}
-        shape = (channels, side, side)
-        prior = Prior(model["latent"] if coarsest else side**2, model["prior"])
-        told = 0 if coarsest else channels * side**2
-        scope = Scope(shape, dataset.pixel_range if coarsest else None, _as_it_is, prior, told)
+        about = Scope(
+            shape=(channels, pixels, pixels),
+            pixel_range=dataset.pixel_range if coarsest else None,
+            prepare=_as_it_is,
+            prior=Prior(model["latent"] if coarsest else pixels**2, model["prior"]),
+            condition=0 if coarsest else channels * pixels**2,
+        )
         try:
-            games.append(_game(OmegaConf.create(level), scope, dtype))
+            games.append(_game(OmegaConf.create(level), about, dtype))
         except InputError as error:
-            raise InputError(f"at the level of {side} pixels: {error}") from error
+            raise InputError(f"at the level of {pixels} pixels: {error}") from error
     return Pyramid(tuple(games), found, channels, dataset.prepare)
 
 
@@ -137,7 +140,7 @@ def _likelihood(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Likeli
     if cfg.critic_steps != 1:
         raise InputError(f"critic_steps={cfg.critic_steps}: this model has no critic; use critic_steps=1")
     criterion: Criterion = _criterion(cfg, Criterion)
-    network = Network(partial(density, cfg, dataset), dtype, _autocast(cfg), cfg.runtime.channels_last)
+    network = Network(partial(_density, cfg, dataset), dtype, _autocast(cfg), cfg.runtime.channels_last)
     refusing("loss", cfg.loss, criterion.check, network.module)
     optimiser: Transform = make("optimizer.generator", cfg.optimizer.generator, Transform)
     terms = tuple(term for term in tricks.terms if term.side == "generator")
@@ -151,7 +154,7 @@ def _likelihood(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Likeli
     )
 
 
-def density(cfg: DictConfig, dataset: Dataset) -> Density:
+def _density(cfg: DictConfig, dataset: Dataset) -> Density:
     """The model of one player that the config names."""
     extra: dict[str, Any] = {"shape": tuple(dataset.shape)}
     if classes := _classes(cfg, dataset):

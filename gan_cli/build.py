@@ -12,12 +12,13 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.assembly import assembled, density, scope, side
+from gan_cli.assembly import assembled, scope, side
 from gan_cli.data.base import Dataset, Distribution
 from gan_cli.errors import InputError
 from gan_cli.game import Game
 from gan_cli.instantiation import make, refusing
 from gan_cli.learner import Learner
+from gan_cli.likelihood import Likelihood
 from gan_cli.losses.base import Loss
 from gan_cli.metrics.base import Metric
 from gan_cli.observers.base import Settings
@@ -117,20 +118,19 @@ def metrics(cfg: DictConfig, dataset: Dataset, plain: Learner) -> dict[str, Metr
 
     Raises InputError for two that measure under one name, and for one that this model is none for.
     """
-    alone, one_game = "density" in cfg.model, "density" not in cfg.model and "levels" not in cfg.model
-    offers: dict[str, Callable[[], Any]] = {
-        "loss": lambda: make("loss", cfg.loss, Loss),
-        "critic": lambda: side(cfg, "critic", scope(cfg, dataset), Tricks(), plain.dtype).network,
-        "density": lambda: density(cfg, dataset),
-        "dataset": lambda: dataset,
-    }
+    offers: dict[str, Callable[[], Any]] = {"dataset": lambda: dataset}
+    if isinstance(plain, Game):
+        offers["loss"] = lambda: make("loss", cfg.loss, Loss)
+        offers["critic"] = lambda: side(cfg, "critic", scope(cfg, dataset), Tricks(), plain.dtype).network
+    if isinstance(plain, Likelihood):
+        offers["density"] = lambda: plain.density
     found: dict[str, Metric] = {}
     for name in map(str, cfg.get("metric") or {}):
         node = cfg.metric[name]
         wanted = inspect.signature(get_object(node._target_)).parameters
-        if not one_game and wanted.keys() & {"loss", "critic"}:
+        if not isinstance(plain, Game) and wanted.keys() & {"loss", "critic"}:
             raise InputError(f"metric={name}: it looks at one game's critic, and there is none here")
-        if not alone and "density" in wanted:
+        if not isinstance(plain, Likelihood) and "density" in wanted:
             raise InputError(f"metric={name}: a GAN's generator has no known density; use metric=kde")
         filled = {argument: offer() for argument, offer in offers.items() if argument in wanted}
         begun = make(f"metric.{name}", node, object, _partial_=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
@@ -108,10 +109,15 @@ class Pyramid:
 
     def draw(self, step: int, feed: Source, streams: Streams) -> PyramidRound:
         """All data and randomness of round `step`: the games see the same images, each its level of them."""
+
+        @cache
+        def taken_apart(batch: int) -> list[Tensor]:
+            return analysed(self.prepare(feed.batch(batch)).to(self.dtype), self.sides)
+
         drawn = []
-        for number, game in enumerate(self.levels):
-            own = _Purposes(streams.seed, streams.device, f"{self.sides[number]}/")
-            drawn.append(game.draw(step, _Level(self, number, feed), own))
+        for number, (side, game) in enumerate(zip(self.sides, self.levels, strict=True)):
+            own = _Purposes(streams.seed, streams.device, f"{side}/")
+            drawn.append(game.draw(step, _Level(taken_apart, number, side), own))
         return PyramidRound(tuple(drawn))
 
     def round(self, state: PyramidState, batches: PyramidRound) -> tuple[PyramidState, dict[str, Trace]]:
@@ -137,13 +143,17 @@ class Pyramid:
         """The whole round."""
         return [batches]
 
+    def each(self, change: Callable[[Game], Any]) -> Self:
+        """The same pyramid of games changed one by one."""
+        return replace(self, levels=tuple(change(game) for game in self.levels))
+
     def under(self, calculus: Calculus) -> Self:
         """The same games, with another way to differentiate."""
-        return replace(self, levels=tuple(game.under(calculus) for game in self.levels))
+        return self.each(lambda game: game.under(calculus))
 
     def driven(self, driver: Callable[[Any], Play]) -> Self:
         """The same games, whose rounds are played by what the driver makes of each."""
-        return replace(self, levels=tuple(game.driven(driver) for game in self.levels))
+        return self.each(lambda game: game.driven(driver))
 
     def measure(self, traces: dict[str, Trace]) -> dict[str, Tensor]:
         """Each game's scalars, under its side."""
@@ -190,20 +200,15 @@ class Pyramid:
 class _Level:
     """One level's source: its residuals, and as labels the blurred images that they sharpen."""
 
-    pyramid: Pyramid
-    number: int
-    feed: Source
+    taken_apart: Callable[[int], list[Tensor]]
+    level: int
+    side: int
 
     def batch(self, number: int) -> Tensor:
-        return self._levels(number)[self.number]
+        return self.taken_apart(number)[self.level]
 
     def labels(self, number: int) -> Tensor:
-        sharp = synthesised(self._levels(number)[: self.number])
-        return up(sharp, self.pyramid.sides[self.number]).flatten(1)
-
-    def _levels(self, number: int) -> list[Tensor]:
-        pyramid = self.pyramid
-        return analysed(pyramid.prepare(self.feed.batch(number)).to(pyramid.dtype), pyramid.sides)
+        return up(synthesised(self.taken_apart(number)[: self.level]), self.side).flatten(1)
 
 
 class _Purposes(Streams):

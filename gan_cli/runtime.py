@@ -9,7 +9,6 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -75,10 +74,10 @@ def learner(
 
     Raises InputError where several processes cannot share it.
     """
+    if isinstance(plain, Pyramid):
+        return plain.each(partial(learner, runtime=runtime, ranks=ranks, device=device, steps=steps))
     if ranks.count == 1:
         return driven(plain, runtime, device, steps)
-    if isinstance(plain, Pyramid):
-        return replace(plain, levels=tuple(shared(game, ranks, runtime) for game in plain.levels))
     if isinstance(plain, Likelihood):
         return shared_likelihood(plain, ranks, runtime)
     assert isinstance(plain, Game)

@@ -15,8 +15,9 @@ from gan_cli.evaluation.features import Scores, extractor
 from gan_cli.sampling import arithmetic, expression, sheet
 from gan_cli.sampling.draws import Part, first
 from gan_cli.sampling.expression import Label
-from gan_cli.sampling.latents import of_one_class, walk
+from gan_cli.sampling.latents import of_one_class
 from gan_cli.sampling.neighbours import neighbours
+from gan_cli.walks import walk
 
 _ROWS, _STEPS, _SEARCHED = 8, 10, 4096
 _SHOWN = 4

@@ -17,8 +17,6 @@ from gan_cli.metrics.base import Direction, Measured, Metric, Subject
 from gan_cli.metrics.kde import best_bandwidth, cross_validation, parzen_log_density
 
 Protocol = Literal["cross_validation", "validation"]
-_ENDLESS = 10_000
-"""Unseen examples that are drawn where a law gives them without end."""
 
 
 class Grid(NamedTuple):
@@ -117,7 +115,7 @@ class KDE(Metric):
 
     def measure(self, subject: Subject) -> Measured:
         assert subject.unseen is not None
-        wanted = self._test or subject.unseen_examples or _ENDLESS
+        wanted = self._test or subject.all_unseen
         test = self._in_unit(subject, subject.unseen(subject.streams.at("kde/unseen", 0), wanted))
         fake = subject.fake(subject.streams.at("kde/samples", subject.step), self._samples)
         judges = None

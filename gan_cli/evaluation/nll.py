@@ -65,7 +65,7 @@ class NLL(Metric):
     def measure(self, subject: Subject) -> Measured:
         assert subject.unseen is not None  # held_out() said so
         streams, step = subject.streams, subject.step
-        count = self._test or subject.unseen_examples or 10_000
+        count = self._test or subject.all_unseen
         likelihood = subject.likelihood(streams.at("nll", step), self._samples)
         assert likelihood is not None  # a density has one
 

@@ -47,6 +47,11 @@ class Subject:
     condition: int = 0
     likelihood: Callable[[torch.Generator, int], LogLikelihood | None] = lambda generator, samples: None
 
+    @property
+    def all_unseen(self) -> int:
+        """How many unseen examples to draw where all are asked for; 10,000 where there is no end of them."""
+        return self.unseen_examples or 10_000
+
 
 class Measured(NamedTuple):
     """What a metric finds: numbers, each [], the standard error of <name> under <name>_error; pictures; and

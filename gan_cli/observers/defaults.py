@@ -31,7 +31,7 @@ def default_observers(run: Run, alone: bool = True, then: Sequence[Observer] = (
     from gan_cli.observers.tensorboard import TensorBoard
 
     writer = Writer()
-    log, watchdog = LogFile(), Watchdog(writer.settle, rounds=0 if alone else 1)
+    log, watchdog = LogFile(), Watchdog(writer.settle) if alone else Watchdog(writer.settle, rounds=1)
     recorder = Recorder(
         [MetricsLog(), PngFiles(), TensorBoard((*run.learner.headline, *metrics(run))), Lines()]
     )

@@ -10,6 +10,7 @@ from gan_cli.observers.canvas import grid_side, image_grid
 from gan_cli.observers.examples import generate, latent_examples, real_examples
 from gan_cli.observers.recorder import Recorder
 from gan_cli.types import State, Trace
+from gan_cli.walks import walk
 
 _ROWS, _COLUMNS = 8, 10
 
@@ -27,9 +28,8 @@ class ImagePictures(Observer):
         self._side = grid_side(run.dataset.shape)
         self._latent = latent_examples(run, self._side**2, "samples")
         start, end = latent_examples(run, 2 * min(_ROWS, self._side), "interpolation").chunk(2)
-        self._path = interpolate(
-            start, end, _COLUMNS, run.learner.latent_kind, run.learner.condition
-        ).flatten(0, 1)
+        path = walk(start, end, _COLUMNS, "auto", run.learner.latent_kind, run.learner.condition)
+        self._path = path.flatten(0, 1)
         self._real = real_examples(run, self._side**2, "samples/real")
         self._recorder.picture("real", None, image_grid(self._real, self._side, self._range))
 
@@ -49,26 +49,3 @@ class ImagePictures(Observer):
         shown = run.learner.exhibits(state, self._real, run.streams.at("exhibits", 0))
         for name, sheet in shown.items():
             self._recorder.picture(name, step, image_grid(sheet.images.float(), sheet.columns, self._range))
-
-
-def interpolate(start: Tensor, end: Tensor, count: int, prior: str, condition: int = 0) -> Tensor:
-    """`count` latents from each start to its end, both included: [R, Z], [R, Z] -> [R, count, Z].
-
-    A normal prior takes the great circle, (sin((1−t)ω)·a + sin(tω)·b)/sin ω with ω the angle between a and b
-    (White 2016, Sampling Generative Networks, §2.1): the middle of a straight line would be much shorter than
-    any draw. A uniform prior takes the straight line, which stays in the cube. The last `condition` entries,
-    a class, stay those of the start.
-    """
-    if condition:
-        path = interpolate(start[:, :-condition], end[:, :-condition], count, prior)
-        return torch.cat([path, start[:, None, -condition:].expand(-1, count, -1)], -1)
-    t = torch.linspace(0, 1, count, dtype=start.dtype, device=start.device)[:, None]
-    a, b = start[:, None], end[:, None]
-    if prior == "uniform":
-        return (1 - t) * a + t * b
-    omega = torch.acos(torch.cosine_similarity(a, b, dim=-1).clamp(-1, 1))[..., None]
-    # Where both point the same way, or the opposite, there is no great circle to choose: the straight line.
-    straight = omega.sin() < 1e-4
-    safe = torch.where(straight, torch.ones_like(omega), omega)
-    arc = (((1 - t) * safe).sin() * a + (t * safe).sin() * b) / safe.sin()
-    return torch.where(straight, (1 - t) * a + t * b, arc)

@@ -20,10 +20,9 @@ from gan_cli.observers.base import Observer, Run
 from gan_cli.observers.logfile import LOGGER
 from gan_cli.types import Round, State, Trace
 
-_MOST_ROUNDS, _MOST_BYTES = 50, {"cpu": 2**22, "cuda": 2**28}
-"""How many rounds lie at most between two checks, and the size of their batches in bytes by device where they
-have to be kept. A look at four numbers costs a hundredth of a round of small networks, and makes a GPU wait;
-kept batches cost more than that: each round then works in memory that no cache holds."""
+_ROUNDS = 50
+"""How many rounds lie between two checks: a look at four numbers costs a hundredth of a round of small
+networks, and makes a GPU wait."""
 
 Numbers = dict[str, tuple[Tensor, Tensor]]
 """Each player's loss and gradient norm in one round, each []."""
@@ -48,10 +47,10 @@ class Watchdog(Observer):
     `stop` raises RunError with one line that names the first bad term or tensor and its step; `warn` logs
     that line once for each new cause and lets the run go on; `off` looks at nothing. `cause` is the last.
     settle: brings what is still being written to the disk, so that the last checkpoint can be named.
-    rounds: how many lie at most between two checks; 0: as many as their size allows.
+    rounds: how many lie at most between two checks.
     """
 
-    def __init__(self, settle: Callable[[], None] = lambda: None, rounds: int = 0) -> None:
+    def __init__(self, settle: Callable[[], None] = lambda: None, rounds: int = _ROUNDS) -> None:
         self.cause: str | None = None
         self._settle, self._rounds = settle, rounds
         self._seen: set[str] = set()
@@ -62,27 +61,20 @@ class Watchdog(Observer):
         self._run = run
         settings = run.settings
         self._off = settings.watchdog == "off"
-        self._most = self._rounds
         # A check comes before anything else that is due, so that nothing bad is ever written.
         self._due = settings.intervals
 
     def before(self, step: int, state: State, batches: Round) -> None:
         if self._off:
             return
-        again = self._run.redraw is not None
-        if not self._most and again:
-            self._most = _MOST_ROUNDS
-        if not self._most:
-            size = sum(tensor.nbytes for _, tensor in checkpoint.named(batches))
-            bytes_ = _MOST_BYTES["cpu" if self._run.device.type == "cpu" else "cuda"]
-            self._most = min(_MOST_ROUNDS, 1 + bytes_ // max(1, size))
-        self._tape.add(state, None if again else batches)
+        # Kept batches cost time: each round then works in memory that no cache holds.
+        self._tape.add(state, batches if self._run.redraw is None else None)
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._off:
             return
         self._numbers.append({player: (trace.loss, trace.gradient_norm) for player, trace in traces.items()})
-        if len(self._numbers) >= self._most or any(self._run.due(every, step) for every in self._due):
+        if len(self._numbers) >= self._rounds or any(self._run.due(every, step) for every in self._due):
             self._check(step, state, traces)
 
     def _check(self, step: int, state: State, traces: dict[str, Trace]) -> None:

@@ -1,4 +1,4 @@
-"""Latents to draw from a trained generator with: numbered by a seed, truncated, and in between."""
+"""Latents to draw from a trained generator with: numbered by a seed, and truncated."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from gan_cli.checks import at_least_one, positive, require
+from gan_cli.checks import positive, require
 from gan_cli.learner import Learner
-from gan_cli.observers.image_pictures import interpolate
 from gan_cli.streams import Streams
+from gan_cli.walks import Kind
 
 AT_ONCE = 64
 """Latents of a part. Parts are always drawn and generated whole, so that no sample depends on how many are
 asked for: batched kernels round differently at another width."""
-
-Kind = Literal["normal", "uniform"]
-Path = Literal["auto", "slerp", "lerp", "circle"]
 
 
 @dataclass(frozen=True)
@@ -95,36 +91,3 @@ def of_one_class(z: Tensor, condition: int) -> Tensor:
         return z
     row = one_hot(z[..., -condition:].argmax(-1), condition).to(z.dtype)
     return torch.cat([z[..., :-condition], row], -1)
-
-
-def walk(start: Tensor, end: Tensor, steps: int, path: Path, kind: Kind, condition: int = 0) -> Tensor:
-    """`steps` latents on the way from each start to its end: [R, Z], [R, Z] -> [R, steps, Z].
-
-    lerp: the straight line. slerp: the great circle, both ends included (see `interpolate`); from a uniform
-    prior's cube it bulges out. auto: slerp for a normal prior, lerp for a uniform one. circle: see `circle`.
-    The last `condition` entries, a class, are the start's all the way: nothing lies between two classes.
-    Raises ValueError for fewer than 1 step.
-    """
-    at_least_one(columns=steps)
-    if condition:
-        way = walk(start[:, :-condition], end[:, :-condition], steps, path, kind)
-        return torch.cat([way, start[:, None, -condition:].expand(-1, steps, -1)], -1)
-    if path == "circle":
-        return circle(start, end, steps, kind)
-    straight = path == "lerp" or (path == "auto" and kind == "uniform")
-    return interpolate(start, end, steps, "uniform" if straight else "normal")
-
-
-def circle(start: Tensor, end: Tensor, steps: int, kind: Kind) -> Tensor:
-    """A round trip through two latents, whose every point is a draw from the prior if these two are.
-
-    z(t) = cos t·a + sin t·b for t = 0, 2π/steps, …: from a by b, −a and −b towards a again. Of independent
-    standard normal a and b it is standard normal for each t. A uniform prior is taken to a normal one by its
-    quantiles, √2·erf⁻¹(z), and back. [R, Z], [R, Z] -> [R, steps, Z].
-    """
-    t = torch.arange(steps, dtype=torch.float64, device=start.device)[:, None] * (2 * math.pi / steps)
-    a, b = start[:, None].double(), end[:, None].double()
-    if kind == "normal":
-        return (t.cos() * a + t.sin() * b).to(start.dtype)
-    a, b = (math.sqrt(2) * torch.erfinv(z.clamp(-1 + 1e-12, 1 - 1e-12)) for z in (a, b))
-    return torch.erf((t.cos() * a + t.sin() * b) / math.sqrt(2)).to(start.dtype)

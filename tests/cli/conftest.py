@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,19 @@ def called(main: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> Comm
         return Outcome(end.value.code, out, err)
 
     return run
+
+
+def trained_runs(folder: Path, runs: Mapping[str, Sequence[str]]) -> Path:
+    """The folder, with a run of `gan-train` of each name in it, by these words."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("HYDRA_FULL_ERROR", "0")
+        for name, words in runs.items():
+            patch.setattr(sys, "argv", ["gan-train", *words, f"hydra.run.dir={name}"])
+            with pytest.raises(SystemExit) as end:
+                train.main()
+            assert end.value.code == 0
+    return folder
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-from gan_cli.cli import compare, estimate, evaluate, sample, train
-from tests.cli.conftest import called
+from gan_cli.cli import compare, estimate, evaluate, sample
+from tests.cli.conftest import called, trained_runs
 
 QUICK = ["batch_size=6", "steps=2", "sample_every=2", "evaluate_every=0", "device=cpu"]
 GREY = ["data=fake", "data.size=16", "data.count=40", "data.pixel_range=[0,1]"]
@@ -27,16 +26,9 @@ MAINS = {"gan-sample": sample.main, "gan-eval": evaluate.main, "gan-estimate": e
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds a short run of each."""
-    folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("HYDRA_FULL_ERROR", "0")
-        for name, lines in RUNS.items():
-            patch.setattr(sys, "argv", ["gan-train", *lines, *QUICK, f"hydra.run.dir={name}"])
-            with pytest.raises(SystemExit) as end:
-                train.main()
-            assert end.value.code == 0
-    return folder
+    return trained_runs(
+        tmp_path_factory.mktemp("runs"), {name: [*lines, *QUICK] for name, lines in RUNS.items()}
+    )
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_cli.cli import drawing, finished, ratio, sample, train
+from gan_cli.cli import drawing, finished, ratio, sample
 from gan_cli.data.base import Distribution
 from gan_cli.sampling.draws import Maker
 from gan_cli.sampling.options import SAMPLE
-from tests.cli.conftest import Command, called
+from tests.cli.conftest import Command, called, trained_runs
 from tests.cli.sample_refusals import AT_ONCE, WITH_CLASSES
 
 QUICK = ["batch_size=8", "steps=4", "sample_every=2", "checkpoint_every=2", "evaluate_every=0"]
@@ -32,16 +32,9 @@ RUNS = {
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds a short run of each kind."""
-    folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("HYDRA_FULL_ERROR", "0")
-        for name, lines in RUNS.items():
-            patch.setattr(sys, "argv", ["gan-train", *lines, *QUICK, f"hydra.run.dir={name}"])
-            with pytest.raises(SystemExit) as end:
-                train.main()
-            assert end.value.code == 0
-    return folder
+    return trained_runs(
+        tmp_path_factory.mktemp("runs"), {name: [*lines, *QUICK] for name, lines in RUNS.items()}
+    )
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from gan_cli.data.synthetic import Mixture1D, Ring
 from gan_cli.observers.base import Run
 from gan_cli.observers.canvas import grid_side, image_grid, to_pixels
 from gan_cli.observers.examples import generate, latent_examples, real_examples
-from gan_cli.observers.image_pictures import ImagePictures, interpolate
+from gan_cli.observers.image_pictures import ImagePictures
 from gan_cli.observers.plots import Field, Frame
 from gan_cli.observers.png_files import PngFiles
 from gan_cli.observers.point_pictures import PointPictures
@@ -61,25 +61,6 @@ def test_any_number_of_channels_is_shown_and_bad_values_are_clipped(channels: in
 
 def test_a_grid_of_large_images_has_fewer_tiles() -> None:
     assert [grid_side((3, s, s)) for s in (8, 64, 128, 256, 1024)] == [8, 8, 8, 4, 2]
-
-
-def test_a_great_circle_keeps_the_length_and_a_line_the_cube() -> None:
-    a, b = torch.randn(2, 6, 100).double()
-    unit_a, unit_b = a / a.norm(dim=1, keepdim=True), b / b.norm(dim=1, keepdim=True)
-    arc = interpolate(unit_a, unit_b, 9, "normal")
-    assert arc.shape == (6, 9, 100)
-    torch.testing.assert_close(arc.norm(dim=-1), torch.ones(6, 9).double())
-    torch.testing.assert_close((arc[:, 0], arc[:, -1]), (unit_a, unit_b))
-    cosines = (arc[:, 1:] * arc[:, :-1]).sum(-1)
-    torch.testing.assert_close(cosines, cosines[:, :1].expand(-1, 8), msg="even steps along the circle")
-    line = interpolate(a, b, 3, "uniform")
-    torch.testing.assert_close(line[:, 1], (a + b) / 2)
-
-
-@pytest.mark.parametrize("end", [[1.0, 0.0], [2.0, 0.0], [-1.0, 0.0]])
-def test_ends_without_a_great_circle_between_are_joined_straight(end: list[float]) -> None:
-    path = interpolate(torch.tensor([[1.0, 0.0]]), torch.tensor([end]), 5, "normal")
-    torch.testing.assert_close(path[0, :, 0], torch.linspace(1, end[0], 5))
 
 
 def draw(folder: Path, dataset: Dataset, learner: Toy | None = None, steps: int = 20) -> Run:

@@ -12,7 +12,8 @@ from torch import Tensor
 from gan_cli.evaluation.inversion import Inversion
 from gan_cli.metrics.base import Subject
 from gan_cli.sampling.arithmetic import surrounded
-from gan_cli.sampling.latents import Latents, Path, of_one_class, walk
+from gan_cli.sampling.latents import Latents, of_one_class
+from gan_cli.walks import Path, walk
 from tests.test_combinations import built
 from tests.test_conditional import CLASSES, DATA, conditional
 

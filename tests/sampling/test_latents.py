@@ -13,7 +13,8 @@ from torch import Tensor
 
 from gan_cli.prior import Prior
 from gan_cli.sampling.draws import Maker, Part, first, joined
-from gan_cli.sampling.latents import AT_ONCE, Latents, circle, truncated, walk
+from gan_cli.sampling.latents import AT_ONCE, Latents, truncated
+from gan_cli.walks import circle, lerp, slerp, walk
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,25 @@ def test_lines_and_arcs() -> None:
     assert torch.equal(walk(a, b, 5, "auto", "uniform"), line)
     with pytest.raises(ValueError, match="columns must be at least 1"):
         walk(a, b, 0, "auto", "normal")
+
+
+def test_a_great_circle_keeps_the_length_and_a_line_the_cube() -> None:
+    a, b = torch.randn(2, 6, 100).double()
+    unit_a, unit_b = a / a.norm(dim=1, keepdim=True), b / b.norm(dim=1, keepdim=True)
+    arc = slerp(unit_a, unit_b, 9)
+    assert arc.shape == (6, 9, 100)
+    torch.testing.assert_close(arc.norm(dim=-1), torch.ones(6, 9).double())
+    torch.testing.assert_close((arc[:, 0], arc[:, -1]), (unit_a, unit_b))
+    cosines = (arc[:, 1:] * arc[:, :-1]).sum(-1)
+    torch.testing.assert_close(cosines, cosines[:, :1].expand(-1, 8), msg="even steps along the circle")
+    line = lerp(a, b, 3)
+    torch.testing.assert_close(line[:, 1], (a + b) / 2)
+
+
+@pytest.mark.parametrize("end", [[1.0, 0.0], [2.0, 0.0], [-1.0, 0.0]])
+def test_ends_without_a_great_circle_between_are_joined_straight(end: list[float]) -> None:
+    path = slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([end]), 5)
+    torch.testing.assert_close(path[0, :, 0], torch.linspace(1, end[0], 5))
 
 
 def test_a_circle_closes_and_passes_through_both() -> None:
