@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -12,7 +12,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from gan_cli import legality
+from gan_cli import legality, levels
 from gan_cli.criteria.base import Criterion
 from gan_cli.data.base import Dataset
 from gan_cli.densities.base import Density
@@ -26,14 +26,9 @@ from gan_cli.likelihood import Likelihood
 from gan_cli.losses.base import Loss
 from gan_cli.network import Network
 from gan_cli.pyramid import Pyramid
-from gan_cli.schema import KEYS, refuse_unknown
 from gan_cli.transforms.base import Transform
 from gan_cli.tricks import Tricks, sorted_tricks
-from gan_cli.values import show
 from gan_cli.views.base import compose
-
-LEVEL_KEYS = ("loss", "trick", "optimizer", "critic_steps", "generator", "critic")
-"""What a level of a pyramid may have for itself; all else is the run's."""
 
 
 class Scope(NamedTuple):
@@ -91,18 +86,10 @@ def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
         raise InputError("model: a Laplacian pyramid is one of images; use model=mlp for points")
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     model, (channels, height, _) = config["model"], dataset.shape
-    own, found = {str(name): level for name, level in model["levels"].items()}, sides(height)
-    for name in own:
-        if name not in map(str, found):
-            levels = ", ".join(map(str, found))
-            raise InputError(f"model.levels.{name}: there is no such level; their sides are {levels}")
-        _check_level(own[name], f"model.levels.{name}")
+    found = sides(height)
     games = []
-    for pixels in found:
-        level = config | own.get(str(pixels), {})
+    for pixels, level in levels.configs(config, found):
         coarsest = pixels == found[0]
-        networks = model if coarsest else model["residual"]
-        level["model"] = {name: networks[name] | level.get(name, {}) for name in ("generator", "critic")}
         about = Scope(
             shape=(channels, pixels, pixels),
             pixel_range=dataset.pixel_range if coarsest else None,
@@ -111,21 +98,10 @@ def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
             condition=0 if coarsest else channels * pixels**2,
         )
         try:
-            games.append(_game(OmegaConf.create(level), about, dtype))
+            games.append(_game(OmegaConf.create(dict(level)), about, dtype))
         except InputError as error:
             raise InputError(f"at the level of {pixels} pixels: {error}") from error
-    return Pyramid(tuple(games), found, channels, dataset.prepare)
-
-
-def _check_level(level: Mapping[str, Any], at: str) -> None:
-    refuse_unknown(level, list(LEVEL_KEYS), at)
-    for name, value in level.items():
-        if name in KEYS:
-            KEYS[name].fit(f"{at}.{name}", value)
-        elif not isinstance(value, Mapping):
-            raise InputError(
-                f"{at}.{name}={show(value)} holds no settings; choose an option with +{name}@{at}.{name}="
-            )
+    return Pyramid(tuple(games), found, dataset.prepare)
 
 
 def _as_it_is(x: Tensor) -> Tensor:

@@ -53,9 +53,11 @@ class Experiment:
 
     @property
     def game(self) -> Game:
-        """What is trained, where it is a game. Raises InputError for a model of one player."""
+        """What is trained, where it is a game. Raises InputError for any other learner."""
         if not isinstance(self.plain, Game):
-            raise InputError("model: it has no critic; this is for games: use model=mlp or model=dcgan")
+            raise InputError(
+                "model: no critic judges whole examples here; this is for games: use model=mlp or model=dcgan"
+            )
         return self.plain
 
     @property

@@ -11,7 +11,7 @@ from torch import Tensor
 from gan_cli.calculus import Calculus
 from gan_cli.network import Network
 from gan_cli.streams import Streams
-from gan_cli.types import Play, Round, Sheet, State, Trace
+from gan_cli.types import LogDensity, Play, Round, Sheet, State, Trace
 
 
 class Source(Protocol):
@@ -22,7 +22,10 @@ class Source(Protocol):
         ...
 
     def labels(self, number: int, /) -> Tensor:
-        """Its labels, int64 [B]. Raises InputError where the data have none."""
+        """What both players are told of its examples: classes, int64 [B], or whatever else, [B, K].
+
+        Raises InputError where the data have none.
+        """
         ...
 
 
@@ -31,10 +34,6 @@ class Critique(NamedTuple):
 
     values: Tensor
     is_log_ratio: bool
-
-
-Likelihood = Callable[[Tensor], Tensor]
-"""ln p(x) in nats of prepared examples: [B, …] -> [B]."""
 
 
 def plain(learner: Learner) -> Play:
@@ -142,7 +141,7 @@ class Learner(Protocol):
         """What the critic says of prepared examples x, [B, …]; None where there is no critic."""
         ...
 
-    def likelihood(self, state: State, generator: torch.Generator, samples: int, /) -> Likelihood | None:
+    def likelihood(self, state: State, generator: torch.Generator, samples: int, /) -> LogDensity | None:
         """The model's ln p by `samples` samples where it is no closed form; None where there is none."""
         ...
 

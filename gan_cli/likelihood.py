@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from gan_cli.calculus import Calculus, eager
 from gan_cli.criteria.base import Criterion
 from gan_cli.densities.base import Density
 from gan_cli.dynamics import advance
-from gan_cli.learner import Likelihood as LogLikelihood
 from gan_cli.learner import Source, plain
 from gan_cli.network import Network
 from gan_cli.objectives import Side, averaged, drawn_terms, started, summed
-from gan_cli.prior import CLASS_COLUMNS, told
+from gan_cli.prior import CLASS_COLUMNS
 from gan_cli.streams import Streams
 from gan_cli.terms.base import Scene
-from gan_cli.types import Buffers, Noise, Params, Play, Player, Sheet, Trace, Tree
+from gan_cli.types import Buffers, LogDensity, Noise, Params, Play, Player, Sheet, Trace, Tree
 
 
 class LikelihoodState(NamedTuple):
@@ -113,7 +113,7 @@ class Likelihood:
     ) -> tuple[LikelihoodState, dict[str, Trace]]:
         """One step of the optimiser down the criterion and the player's terms."""
         player, x = state.model, self.unit(self.prepare(batches.real).to(self.dtype))
-        label = tuple(told(x.new_zeros(len(y), 0), y, self.density.prior.classes) for y in batches.label)
+        label = tuple(one_hot(y, self.density.prior.classes).to(x.dtype) for y in batches.label)
 
         def objective(params: Params) -> tuple[Tensor, Any]:
             call = _Call(self.model, params, player.buffers)
@@ -171,18 +171,18 @@ class Likelihood:
     def critique(self, state: LikelihoodState, x: Tensor) -> None:
         """None: there is no critic."""
 
-    def likelihood(
-        self, state: LikelihoodState, generator: torch.Generator, samples: int
-    ) -> LogLikelihood | None:
-        """ln p of prepared examples, in nats of what the model sees: pixels in [0, 1]."""
-        settled = self._call(state, "settle", generator, samples)
+    def likelihood(self, state: LikelihoodState, generator: torch.Generator, samples: int) -> LogDensity:
+        """ln p in nats of what the model sees, pixels in [0, 1]; in whole precision, whatever rounds use:
+        else ln p and the ln Z in it would be rounded in different ways."""
+        settled = self._call(state, "settle", generator, samples, autocast=False)
 
         def values(x: Tensor) -> Tensor:
             x = self.unit(x.to(self.dtype))
-            found: Tensor = self._call(state, "log_likelihood", x, settled, generator, samples)
+            arguments = x, settled, generator, samples
+            found: Tensor = self._call(state, "log_likelihood", *arguments, autocast=False)
             return found
 
-        return values
+        return LogDensity(values, self.density.shared_error(settled))
 
     def exhibits(self, state: LikelihoodState, x: Tensor, generator: torch.Generator) -> Mapping[str, Sheet]:
         """The model's own pictures; with classes, a row of samples of each, from the same latents."""
@@ -210,11 +210,12 @@ class Likelihood:
         low, high = self.pixel_range
         return low + (high - low) * x
 
-    def _call(self, state: LikelihoodState, method: str, *arguments: Any) -> Any:
+    def _call(self, state: LikelihoodState, method: str, *arguments: Any, autocast: bool = True) -> Any:
         """A method of the model in evaluation mode."""
-        player = state.model
+        player, network = state.model, self.model.network
         params = averaged(self.model, player)
-        return self.model.network(params, player.buffers, *arguments, training=False, method=method)[0]
+        call = partial(network, params, player.buffers, *arguments, training=False)
+        return call(method=method, autocast=autocast)[0]
 
     def _scene(self, params: Params, x: Tensor, state: LikelihoodState) -> Scene:
         """What a term may look at here, where there is no critic: see `legality`."""

@@ -60,10 +60,14 @@ class Network:
         *inputs: Any,
         training: bool = True,
         method: str = "__call__",
+        autocast: bool = True,
     ) -> tuple[Any, Buffers]:
-        """What the module, or one of its methods, gives, and its buffers after; nothing given is changed."""
+        """What the module, or one of its methods, gives, and its buffers after; nothing given is changed.
+
+        autocast: whether the network's own precision holds; else all is worked out in that of the parameters.
+        """
         skeleton = self._modes[training]
-        if self._autocast is None:
+        if self._autocast is None or not autocast:
             return skeleton(params, buffers, *inputs, method=method)
         device = next(iter(params.values())).device.type
         with torch.autocast(device, dtype=self._autocast):

@@ -47,7 +47,6 @@ class Pyramid:
 
     levels: tuple[Game, ...]
     sides: tuple[int, ...]
-    channels: int
     prepare: Callable[[Tensor], Tensor]
 
     smooth = True
@@ -116,7 +115,7 @@ class Pyramid:
 
         drawn = []
         for number, (side, game) in enumerate(zip(self.sides, self.levels, strict=True)):
-            own = _Purposes(streams.seed, streams.device, f"{side}/")
+            own = LevelStreams(streams.seed, streams.device, side)
             drawn.append(game.draw(step, _Level(taken_apart, number, side), own))
         return PyramidRound(tuple(drawn))
 
@@ -189,7 +188,7 @@ class Pyramid:
         """None: a generator's density is not known."""
 
     def exhibits(self, state: PyramidState, x: Tensor, generator: torch.Generator) -> Mapping[str, Sheet]:
-        """Samples at each level but the finest, on their way."""
+        """Samples at each level, on their way."""
         images = self._images(state, self.latents(generator, _COLUMNS**2))
         return {
             f"level_{side}": Sheet(image, _COLUMNS) for side, image in zip(self.sides, images, strict=True)
@@ -211,13 +210,11 @@ class _Level:
         return up(synthesised(self.taken_apart(number)[: self.level]), self.side).flatten(1)
 
 
-class _Purposes(Streams):
-    """The streams of one level, each purpose under its prefix."""
+@dataclass(frozen=True)
+class LevelStreams(Streams):
+    """The streams of one level: each purpose with the level's side before it."""
 
-    def __init__(self, seed: int, device: torch.device, prefix: str):
-        super().__init__(seed, device)
-        object.__setattr__(self, "_prefix", prefix)
+    side: int
 
     def at(self, purpose: str, number: int) -> torch.Generator:
-        prefix: str = self._prefix  # type: ignore[attr-defined]
-        return super().at(f"{prefix}{purpose}", number)
+        return super().at(f"{self.side}/{purpose}", number)

@@ -97,5 +97,13 @@ class Sheet(NamedTuple):
     columns: int
 
 
+class LogDensity(NamedTuple):
+    """ln p in nats: `of` prepared examples, [B, …] -> [B]; `error`: the standard error that all these values
+    share, that of an estimated ln Z, [], else 0."""
+
+    of: Callable[[Tensor], Tensor]
+    error: Tensor | float
+
+
 Play: TypeAlias = Callable[[Any, Any], tuple[Any, dict[str, Trace]]]
 """What plays a round of one learner: (state, batches) to the state after it and each player's trace."""

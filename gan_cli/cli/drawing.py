@@ -38,11 +38,8 @@ def draw(config: Mapping[str, Any], place: Place) -> Path:
     desk = Desk(config, opened)
     if desk.points:
         _refuse_for_points(config)
-    if config["what"] in ("interpolation", "arithmetic") and not opened.experiment.plain.smooth:
-        raise InputError(
-            f"what={config['what']}: this model's samples jump as the latent moves, so there is no way "
-            "between two; use what=grid"
-        )
+    if not opened.experiment.plain.smooth:
+        _refuse_for_jumps(config)
     step = None if config["what"] == "examples" else opened.step
     path = place(step, opened.file.stem.rpartition("-")[2][:8])
     if config["what"] in ("grid", "examples"):
@@ -55,6 +52,19 @@ def draw(config: Mapping[str, Any], place: Place) -> Path:
         tried, rate = desk.rejection.tried, desk.rejection.rate
         print(f"the critic's density ratio kept {rate:.1%} of {tried} samples", file=sys.stderr, flush=True)
     return path
+
+
+def _refuse_for_jumps(config: Mapping[str, Any]) -> None:
+    if config["what"] in ("interpolation", "arithmetic"):
+        raise InputError(
+            f"what={config['what']}: this model's samples jump as the latent moves, so there is no way "
+            "between two; use what=grid"
+        )
+    if config["truncation"] is not None:
+        raise InputError(
+            f"truncation={config['truncation']}: this model draws by its latents, which are "
+            "uniform numbers, and truncated ones would bias it; leave truncation out"
+        )
 
 
 def _refuse_for_points(config: Mapping[str, Any]) -> None:

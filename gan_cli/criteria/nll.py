@@ -27,7 +27,7 @@ class NegativeLogLikelihood(Criterion):
     def value(self, call: Call, x: Tensor, label: tuple[Tensor, ...], memory: Tree, noise: Noise) -> Value:
         loss = -call("log_prob", x, noise).mean()
         bits = loss.detach() / (x[0].numel() * math.log(2))
-        return Value(loss, {"bits_per_dim": bits})
+        return Value(loss, {"bits_per_dim": bits}, memory)
 
 
 def _autoregressive(model: nn.Module) -> Autoregressive:

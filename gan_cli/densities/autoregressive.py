@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from gan_cli.checks import at_least_one, one_of, require
-from gan_cli.densities.base import Density, Sheet
+from gan_cli.densities.base import Density
 from gan_cli.prior import Prior
-from gan_cli.types import Tree
+from gan_cli.types import Sheet, Tree
 
 Ordering = Literal["raster", "random"]
 
@@ -92,8 +92,6 @@ class Autoregressive(Density):
     @torch.no_grad()
     def exhibits(self, x: Tensor, generator: torch.Generator) -> Mapping[str, Sheet]:
         """Rows of an example, its first half in the ordering (the rest grey) and draws of the rest from p."""
-        if len(self.shape) != 3:
-            return {}
         x = x[:_ROWS].flatten(1)
         known, copies = self.size // 2, x.repeat_interleave(_COMPLETIONS, 0)
         uniform = (self.prior.draw(generator, len(copies), x.dtype)[:, : self.size] + 1) / 2

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from gan_cli.prior import Prior
 from gan_cli.types import Sheet, Tree
 
-__all__ = ["Density", "Likelihood", "Sheet"]
-
-Likelihood = Literal["exact", "bound", "estimate"]
+Knowledge = Literal["exact", "bound", "estimate"]
+"""What a model knows of its likelihood."""
 
 
 class Density(nn.Module, ABC):
@@ -22,14 +21,16 @@ class Density(nn.Module, ABC):
 
     prior: what `generate` maps to examples; smooth: whether it does so differentiably;
     binary: whether an example is a vector of zeros and ones;
-    likelihood: what `log_likelihood` gives, ln p(x), a lower bound of it in expectation, or an estimate.
+    likelihood: what `log_likelihood` gives, ln p(x), a lower bound of it in expectation, or an estimate;
+    most_samples: how many samples such an estimate takes at most, None for any number;
     looks_at_batches: whether training keeps or begins from what only a whole batch shows.
     A method is called through `Network`, which lends the module its tensors; so none keeps anything.
     """
 
     smooth: ClassVar[bool] = True
     binary: bool = True
-    likelihood: ClassVar[Likelihood] = "exact"
+    likelihood: ClassVar[Knowledge] = "exact"
+    most_samples: int | None = None
     looks_at_batches: ClassVar[bool] = False
 
     prior: Prior
@@ -42,6 +43,10 @@ class Density(nn.Module, ABC):
         """What the likelihood of every x needs once, such as an estimate of ln Z from so many samples."""
         return ()
 
+    def shared_error(self, settled: Tree) -> Tensor | float:
+        """The standard error that all likelihoods share because of what was settled, in nats, [] or 0."""
+        return 0.0
+
     @abstractmethod
     def log_likelihood(self, x: Tensor, settled: Tree, generator: torch.Generator, samples: int) -> Tensor:
         """ln p(x) in nats, by `samples` samples an example where it is no closed form: [B, *shape] -> [B].
@@ -50,5 +55,5 @@ class Density(nn.Module, ABC):
         """
 
     def exhibits(self, x: Tensor, generator: torch.Generator) -> Mapping[str, Sheet]:
-        """Pictures by name that show the model at work on real examples x, [B, *shape]."""
+        """Pictures by name that show a model of images at work on real ones x, [B, C, H, W]."""
         return {}

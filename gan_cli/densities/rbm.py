@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from gan_cli.checks import at_least_one, nonnegative, require
 from gan_cli.densities import hashing
-from gan_cli.densities.base import Density, Likelihood, Sheet
+from gan_cli.densities.base import Density, Knowledge
 from gan_cli.metrics import ais
 from gan_cli.prior import Prior
+from gan_cli.types import Sheet
 
 _STOPS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
 """Sweeps at which a chain is looked at."""
@@ -46,7 +47,7 @@ class RBM(Density):
     begun: Tensor
 
     smooth: ClassVar[bool] = False
-    likelihood: ClassVar[Likelihood] = "estimate"
+    likelihood: ClassVar[Knowledge] = "estimate"
     looks_at_batches: ClassVar[bool] = True
 
     def __init__(
@@ -68,7 +69,7 @@ class RBM(Density):
         self.shape = tuple(shape)
         self.units = hidden + visible
         self.burn_in, self.averaged = burn_in, averaged
-        self.temperatures, self.chains = temperatures, chains
+        self.temperatures, self.most_samples = temperatures, chains
         self.prior = Prior(visible, "uniform")
         self.weight = nn.Parameter(0.01 * torch.randn(hidden, visible))
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
@@ -129,15 +130,18 @@ class RBM(Density):
         return x.reshape(len(x), *self.shape)
 
     def settle(self, generator: torch.Generator, samples: int) -> ais.LogPartition:
-        """ln Z by annealed importance sampling with `samples` chains, but no more than `chains`.
+        """ln Z by annealed importance sampling with `samples` chains.
 
         It starts from the machine without weights whose biases are `base`. The estimate of Z is unbiased; a
         mode that no chain found is missing from it, and from its interval.
         """
-        count = min(samples, self.chains)
         machine = ais.Machine(self.weight, self.hidden_bias, self._offset())
         betas = ais.temperatures(self.temperatures)
-        return ais.log_partition(ais.log_weights(machine, self.base, betas, count, generator))
+        return ais.log_partition(ais.log_weights(machine, self.base, betas, samples, generator))
+
+    def shared_error(self, settled: ais.LogPartition) -> Tensor:
+        """That of ln Z, to first order: the standard error of Z over Z."""
+        return settled.error
 
     def log_likelihood(
         self, x: Tensor, settled: ais.LogPartition, generator: torch.Generator, samples: int
@@ -148,8 +152,6 @@ class RBM(Density):
     def exhibits(self, x: Tensor, generator: torch.Generator) -> Mapping[str, Sheet]:
         """filters: rows of W, each between its own extremes about grey; chains: p(v | h) along the chain of a
         real example, one a row, which comes first, after 1, 3, 10, 30, … sweeps."""
-        if len(self.shape) != 3:
-            return {}
         with torch.no_grad():
             rows = self.weight[:_FILTERS]
             filters = 0.5 + 0.5 * rows / rows.abs().amax(1, keepdim=True).clamp_min(1e-12)

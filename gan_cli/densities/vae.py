@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.checks import at_least_one, nonnegative
-from gan_cli.densities.base import Density, Likelihood
+from gan_cli.densities.base import Density, Knowledge
 from gan_cli.densities.emissions import Covariance, Decoder, Emission, emission
 from gan_cli.models.base import Activation, activation
 from gan_cli.prior import Prior
@@ -41,7 +41,7 @@ class VariationalAutoencoder(Density):
     of an example's components.
     """
 
-    likelihood: ClassVar[Likelihood] = "bound"
+    likelihood: ClassVar[Knowledge] = "bound"
 
     def __init__(self, shape: Sequence[int], latent: int, classes: int, emission: Emission, binary: bool):
         super().__init__()
@@ -101,8 +101,6 @@ class VariationalAutoencoder(Density):
         A reconstruction is under the label of the greatest bound. The manifold is E[x|z] at the quantiles of
         the prior, z_1 to the right and z_2 upwards (Kingma & Welling 2014, figure 4), one for each class.
         """
-        if len(self.shape) != 3:
-            return {}
         columns = min(_COLUMNS, len(x))
         rows = x[: len(x) // columns * columns].unflatten(0, (-1, columns))
         again = self._reconstruct(rows.flatten(0, 1)).view_as(rows)

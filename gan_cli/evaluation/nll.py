@@ -16,10 +16,11 @@ _AT_ONCE = 500
 
 
 class NLL(Metric):
-    """−E ln p(x) in nats over unseen examples x, and its standard error over them.
+    """−E ln p(x) in nats over unseen examples x, and its standard error √(Var ln p/n + σ²).
 
-    How ln p comes about is the model's: exactly, as a lower bound in expectation, or as an estimate, the last
-    two by `samples` samples (of a VAE importance samples an example, of an RBM runs of annealed importance
+    σ is that of an estimated ln Z, in which all examples share, else 0. How ln p comes about is the model's:
+    exactly, as a lower bound in expectation, or as an estimate, the last two by `samples` samples, or as many
+    as the model takes (of a VAE importance samples an example, of an RBM runs of annealed importance
     sampling). nll_training: the same of `reference` training examples, of which 0 is none. test: unseen
     examples, None for all.
     Raises ValueError for what cannot be, for data of which training sees everything, and for data that are
@@ -43,7 +44,8 @@ class NLL(Metric):
             raise ValueError(
                 "the model is one of binary data, and these are not: take data.binarize=threshold"
             )
-        self._test, self._samples, self._reference = test, samples, reference
+        self._test, self._reference = test, reference
+        self._samples = min(samples, density.most_samples or samples)
         self._kind = density.likelihood
 
     @property
@@ -66,16 +68,16 @@ class NLL(Metric):
         assert subject.unseen is not None  # held_out() said so
         streams, step = subject.streams, subject.step
         count = self._test or subject.all_unseen
-        likelihood = subject.likelihood(streams.at("nll", step), self._samples)
-        assert likelihood is not None  # a density has one
+        density = subject.likelihood(streams.at("nll", step), self._samples)
+        assert density is not None  # else the metric was refused
 
         def of(name: str, draw: Draw, n: int) -> Tensor:
             x = draw(streams.at(f"{name}/examples", step), n)
-            return -torch.cat([likelihood(part) for part in x.split(_AT_ONCE)]).double()
+            return -torch.cat([density.of(part) for part in x.split(_AT_ONCE)]).double()
 
         found = {"nll": of("nll", subject.unseen, count)}
         if self._reference:
             found["nll_training"] = of("nll_training", subject.real, self._reference)
         values = {name: x.mean() for name, x in found.items()}
-        values |= {f"{name}_error": x.std() / len(x) ** 0.5 for name, x in found.items()}
+        values |= {f"{name}_error": (x.var() / len(x) + density.error**2).sqrt() for name, x in found.items()}
         return Measured({name: values[name] for name in self.names}, per_example={"nll": found["nll"]})

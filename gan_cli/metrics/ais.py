@@ -31,11 +31,20 @@ class Machine(NamedTuple):
 
 
 class LogPartition(NamedTuple):
-    """ln Z in nats and the two ends of its interval, ln(Z ± 3σ) with σ the standard error of Z, each []."""
+    """ln Z in nats and σ/Z with σ the standard error of Z, which to first order is that of ln Z, each []."""
 
     value: Tensor
-    low: Tensor
-    high: Tensor
+    error: Tensor
+
+    @property
+    def low(self) -> Tensor:
+        """The lower end of the interval that Salakhutdinov and Murray state, ln(Z − 3σ): −inf for 3σ ≥ Z."""
+        return self.value + torch.log((1 - 3 * self.error).clamp_min(0))
+
+    @property
+    def high(self) -> Tensor:
+        """Its upper end, ln(Z + 3σ)."""
+        return self.value + torch.log1p(3 * self.error)
 
 
 def temperatures(count: int = PAPER) -> Tensor:
@@ -74,7 +83,7 @@ def log_weights(
 
     ln w = ln Z₀ + Σ_k ln p*_{β_k}(v_{k−1}) − ln p*_{β_{k−1}}(v_{k−1}), where v_0 is drawn at β₀ = 0, v_k by
     one block Gibbs sweep at β_k from v_{k−1}, and ln p*_β(v) = ((1−β)a + βb)·v + Σ_j softplus(β(c + Wv)_j)
-    (the base has no hidden units), ln Z₀ = Σ_i softplus(a_i) + H ln 2.
+    (at β = 0 the hidden units are fair coins), ln Z₀ = Σ_i softplus(a_i) + H ln 2.
 
     base: the visible biases a of the machine without weights at β = 0, [V]; betas: rising from 0 to 1, [K].
     Raises ValueError for less than one chain.
@@ -102,18 +111,14 @@ def log_weights(
 
 
 def log_partition(log_weights: Tensor) -> LogPartition:
-    """ln Z from the logarithms of weights, [M]: Z is their mean, σ their deviation over √M.
-
-    The interval is the one that Salakhutdinov and Murray state. Its lower end is −inf where 3σ exceeds Z,
-    and a single weight has no upper one (inf).
+    """ln Z from the logarithms of weights, [M]: Z is their mean, σ their deviation over √M, inf for M = 1.
 
     >>> estimate = log_partition(torch.tensor([1.0, 3.0]).log())
-    >>> [round(float(number), 4) for number in estimate]  # ln 2, ln(2 − 3), ln(2 + 3)
-    [0.6931, -inf, 1.6094]
+    >>> [round(float(x), 4) for x in (estimate.value, estimate.error, estimate.high)]  # ln 2, 1/2, ln(2 + 3)
+    [0.6931, 0.5, 1.6094]
     """
     count = len(log_weights)
     value = torch.logsumexp(log_weights, 0) - math.log(count)
     ratios = (log_weights - value).exp()  # w/Z, whose mean is 1
     spread = ratios.var(correction=1).sqrt() if count > 1 else torch.full_like(value, math.inf)
-    error = 3 * spread / math.sqrt(count)
-    return LogPartition(value, value + torch.log((1 - error).clamp_min(0)), value + torch.log1p(error))
+    return LogPartition(value, spread / math.sqrt(count))

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from gan_cli.metrics.directions import Direction as Direction
 from gan_cli.streams import Streams
+from gan_cli.types import LogDensity
 from gan_cli.types import Sheet as Sheet
 
 Draw = Callable[[torch.Generator, int], Tensor]
-LogLikelihood = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Subject:
     there are fewer: `examples` and `unseen_examples` say how many, None where they are drawn without end.
     latents: n draws from the prior, [n, Z]; generate: G(z) in evaluation mode, differentiable, [B, Z] ->
     [B, *shape]; condition: how many of a latent's entries, the last, say what it is to be, such as its class.
-    likelihood: ln p of prepared examples by so many samples, None where the model has none.
+    likelihood: ln p by so many samples, None where the model has none.
     pixel_range: the values of black and white, None for points. streams: the run's random
     numbers; name a purpose of your own, and take `step` for the number.
     """
@@ -45,7 +45,7 @@ class Subject:
     generate: Callable[[Tensor], Tensor]
     streams: Streams
     condition: int = 0
-    likelihood: Callable[[torch.Generator, int], LogLikelihood | None] = lambda generator, samples: None
+    likelihood: Callable[[torch.Generator, int], LogDensity | None] = lambda generator, samples: None
 
     @property
     def all_unseen(self) -> int:

@@ -12,8 +12,9 @@ from gan_cli.models.base import PixelRange, normal_init
 class Generator(nn.Module):
     """(noise plane, blurred image) → convolutions of 3 × 3, BatchNorm, ReLU → the residual that sharpens it.
 
-    A latent is the plane, S² numbers, and then the blurred image, C · S². The residual has no bounds. depth:
-    hidden layers of `width` channels. Raises ValueError for sizes below 1.
+    A latent is the plane, S² numbers, and then the blurred image, C · S², so its size `latent` follows from
+    the shape. The residual has no bounds. depth: hidden layers of `width` channels. Raises ValueError for
+    sizes below 1.
     """
 
     def __init__(

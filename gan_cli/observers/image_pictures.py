@@ -36,7 +36,8 @@ class ImagePictures(Observer):
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._run.due(self._run.settings.sample_every, step):
             self._draw("samples", step, state, self._latent, self._side)
-            self._draw("interpolation", step, state, self._path, _COLUMNS)
+            if self._run.learner.smooth:  # else there is no way between two samples
+                self._draw("interpolation", step, state, self._path, _COLUMNS)
             self._exhibit(step, state)
 
     def _draw(self, name: str, step: int, state: State, latent: Tensor, columns: int) -> None:
