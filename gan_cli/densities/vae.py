@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_cli.checks import at_least_one, nonnegative
 from gan_cli.densities.base import Density, Knowledge
 from gan_cli.densities.emissions import Covariance, Decoder, Emission, emission
-from gan_cli.models.base import Activation, activation
+from gan_cli.models.base import Activation, perceptron
+from gan_cli.models.conditional import beside
 from gan_cli.prior import Prior
 from gan_cli.types import Sheet, Tree
 
@@ -194,15 +194,7 @@ class VAE(VariationalAutoencoder):
         self.decoder = perceptron([latent + classes, *reversed(hidden), size], activation)
 
     def read(self, x: Tensor, *label: Tensor) -> Tensor:
-        return self.encoder(torch.cat([x.flatten(1), *label], 1))  # type: ignore[no-any-return]
+        return self.encoder(beside(x.flatten(1), *label))  # type: ignore[no-any-return]
 
     def write(self, latent: Tensor) -> Tensor:
         return self.decoder(latent)  # type: ignore[no-any-return]
-
-
-def perceptron(sizes: Sequence[int], kind: Activation) -> nn.Sequential:
-    """Affine maps between these sizes, with the activation between them."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), activation(kind)]
-    return nn.Sequential(*layers[:-1])

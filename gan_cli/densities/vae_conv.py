@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 
-import torch
 from torch import Tensor, nn
 
 from gan_cli.checks import at_least_one, require
 from gan_cli.densities.emissions import Covariance, Decoder, emission
 from gan_cli.densities.vae import VariationalAutoencoder
 from gan_cli.models.base import Activation, activation
+from gan_cli.models.conditional import beside
 from gan_cli.models.dcgan import pyramid
 
 
@@ -55,8 +55,7 @@ class ConvVAE(VariationalAutoencoder):
         )
 
     def read(self, x: Tensor, *label: Tensor) -> Tensor:
-        planes = (y[..., None, None].expand(-1, -1, *self.shape[1:]) for y in label)
-        return self.encoder(torch.cat([x, *planes], 1))  # type: ignore[no-any-return]
+        return self.encoder(beside(x, *label))  # type: ignore[no-any-return]
 
     def write(self, latent: Tensor) -> Tensor:
         return self.decoder(latent)  # type: ignore[no-any-return]

@@ -6,7 +6,8 @@ critic as Critic(shape, **options) and maps x [B, *shape] to scores [B].
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -28,6 +29,14 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 def activation(name: Activation) -> nn.Module:
     """A fresh activation layer by name (leaky_relu has slope 0.2)."""
     return _ACTIVATIONS[name]()
+
+
+def perceptron(sizes: Sequence[int], kind: Activation) -> nn.Sequential:
+    """Affine maps between these sizes, with the activation between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), activation(kind)]
+    return nn.Sequential(*layers[:-1])
 
 
 def normalisation(kind: Norm, channels: int) -> list[nn.Module]:

@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gan_cli.checks import at_least_one
-from gan_cli.models.base import Activation, Output, PixelRange, activation, orthogonal_init
+from gan_cli.models.base import Activation, Output, PixelRange, orthogonal_init, perceptron
 from gan_cli.models.conditional import Condition, Told
 
 Init = Literal["default", "orthogonal"]
@@ -76,11 +76,7 @@ def _perceptron(
     size: int, width: int, depth: int, out: int, kind: Activation, init: Init, gain: float
 ) -> nn.Sequential:
     at_least_one(width=width, depth=depth)
-    layers: list[nn.Module] = []
-    for _ in range(depth):
-        layers += [nn.Linear(size, width), activation(kind)]
-        size = width
-    net = nn.Sequential(*layers, nn.Linear(size, out))
+    net = perceptron([size, *[width] * depth, out], kind)
     if init == "orthogonal":
         orthogonal_init(net, gain)
     return net
