@@ -50,11 +50,11 @@ def row(name: str, learner: Learner) -> str:
     x = (torch.rand(BATCH, 1, 28, 28, generator=generator) < 0.2).float()
     sample = 1e3 / BATCH * seconds(lambda: learner.sample(state, latents))
     begin = time.perf_counter()
-    likelihood = learner.likelihood(state, generator, SAMPLES)
+    density = learner.likelihood(state, generator, SAMPLES)
     once = time.perf_counter() - begin
-    if likelihood is None:
+    if density is None:
         return f"| {name} | {sample:.3f} | | |"
-    known = 1e3 / BATCH * seconds(lambda: likelihood(x))
+    known = 1e3 / BATCH * seconds(lambda: density.of(x))
     return f"| {name} | {sample:.3f} | {known:.3f} | {f'{once:.1f}' if once > 0.01 else ''} |"
 
 

@@ -1,59 +1,68 @@
-"""Ten samples of each run below a folder, a row a run: python -m benchmarks.samples <folder> <picture.png>.
+"""Samples of each run below a folder, a row a run: python -m benchmarks.samples <folder> <picture.png>.
 
-The same latents for all runs. A row bears its loss and its last Parzen log-likelihood, where there is one.
+The first row is of the first run's real examples. A row bears what was asked for its run and not for all, and
+its last metric=[nll] and metric=[kde].
 """
 
 from __future__ import annotations
 
+import io
 import sys
+import textwrap
 from pathlib import Path
 
-import torch
 from omegaconf import OmegaConf
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
-from gan_cli.cli.finished import opened, runs_below
-from gan_cli.observers.canvas import to_pixels
+from gan_cli.cli.finished import Opened, opened, runs_below
+from gan_cli.observers.canvas import image_grid
 from gan_cli.observers.evaluations import read
-from gan_cli.streams import Streams
+from gan_cli.observers.examples import generate, latent_examples, real_examples
 
-_SAMPLES, _FACTOR, _GAP, _MARGIN = 10, 2, 2, 190
-
-
-@torch.no_grad()
-def strip(folder: Path, n: int = _SAMPLES) -> Image.Image:
-    """n samples of the run side by side."""
-    found = opened(str(folder))
-    game, data = found.experiment.game, found.experiment.dataset
-    latents = game.latents(Streams(0, torch.device("cpu")).at("samples", 0), n)
-    assert data.pixel_range is not None
-    pixels = to_pixels(game.sample(found.state, latents).float(), data.pixel_range)
-    enlarged = pixels.repeat_interleave(_FACTOR, dim=1).repeat_interleave(_FACTOR, dim=2)
-    padded = torch.nn.functional.pad(enlarged, (0, 0, 0, _GAP, 0, _GAP), value=255)
-    return Image.fromarray(torch.cat(list(padded), dim=1).numpy())
+_SAMPLES, _MARGIN, _LETTERS, _LINE = 12, 230, 31, 15
 
 
-def title(folder: Path) -> str:
-    """The run's loss and, on a second line, the last number of metric=[kde] with its unit."""
-    loss = OmegaConf.load(folder / ".hydra" / "hydra.yaml").hydra.runtime.choices.loss
-    measured = [entry for entry in read(folder) if entry["metric"] == "kde"]
-    if not measured:
-        return str(loss)
-    values = max(measured, key=lambda entry: int(entry["step"]))["values"]
-    return f"{loss}\n{values['kde']:.0f} ± {values['kde_error']:.0f} nats"
+def strip(run: Opened, images: Tensor) -> Image.Image:
+    """The images side by side."""
+    drawn = image_grid(images, len(images), run.run.dataset.pixel_range or (0.0, 1.0))
+    return Image.open(io.BytesIO(drawn.png))
+
+
+def asked(folder: Path) -> list[str]:
+    """The overrides of the run's command."""
+    return [str(line) for line in OmegaConf.load(folder / ".hydra" / "overrides.yaml")]
+
+
+def numbers(folder: Path) -> list[str]:
+    """The run's last numbers of metric=[nll] and metric=[kde], each with its standard error."""
+    lines = []
+    for name in ("nll", "kde"):
+        found = [entry for entry in read(folder) if entry["metric"] == name]
+        if found:
+            values = max(found, key=lambda entry: int(entry["step"]))["values"]
+            lines.append(f"{name} {values[name]:.1f} ± {values[f'{name}_error']:.1f} nats")
+    return lines
 
 
 def main(folder: str, picture: str) -> None:
     """Draw the picture."""
-    runs = runs_below(Path(folder))
-    strips = [strip(run) for run in runs]
-    height = strips[0].height
-    page = Image.new("RGB", (_MARGIN + strips[0].width, height * len(runs)), "white")
-    pen, font = ImageDraw.Draw(page), ImageFont.load_default(16)
-    for row, (run, images) in enumerate(zip(runs, strips, strict=True)):
-        page.paste(images, (_MARGIN, row * height))
-        pen.multiline_text((4, row * height + 8), title(run), fill="#222222", font=font)
-    page.quantize(32).save(picture, optimize=True)
+    runs = [opened(str(place)) for place in runs_below(Path(folder))]
+    common = set.intersection(*(set(asked(run.folder)) for run in runs))
+    rows = [(["real"], strip(runs[0], real_examples(runs[0].run, _SAMPLES, "samples/real")))]
+    for run in runs:
+        own = " ".join(line for line in asked(run.folder) if line not in common)
+        words = [*textwrap.wrap(own, _LETTERS, break_on_hyphens=False), *numbers(run.folder)]
+        images = generate(run.run, run.state, latent_examples(run.run, _SAMPLES, "samples"))
+        rows.append((words, strip(run, images)))
+    height = rows[0][1].height
+    page = Image.new("RGB", (_MARGIN + rows[0][1].width, height * len(rows)), "white")
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(12)
+    for row, (words, drawn) in enumerate(rows):
+        page.paste(drawn, (_MARGIN, row * height))
+        for number, line in enumerate(words):
+            pen.text((4, row * height + 2 + number * _LINE), line, fill="#222222", font=font)
+    page.quantize(64).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

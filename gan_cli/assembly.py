@@ -204,7 +204,8 @@ def side(
         extra = {"shape": (scope.shape[0] * tricks.samples, *scope.shape[1:])}
         if scope.prior.classes:
             _takes_classes("critic", cfg.model)
-            extra |= {"classes": scope.prior.classes, "condition": cfg.model.condition}
+            told = scope.prior.classes * tricks.samples  # the labels of a pack, one after the other
+            extra |= {"classes": told, "condition": cfg.model.condition}
 
     for trick, layer in tricks.layers:
         if name == layer.side == "generator" and scope.condition and isinstance(layer, VirtualBatchNorm):

@@ -209,7 +209,7 @@ class Game:
             self.through_views(real, batch.view_real, step),
             self.through_views(fake, batch.view_fake, step),
             step,
-            (batch.latent[:, -self.condition :],) if self.condition else (),
+            (pack(batch.latent[:, -self.condition :], self.packing),) if self.condition else (),
         )
 
     def through_views(self, x: Tensor, noise: Noise, step: Tensor) -> Tensor:

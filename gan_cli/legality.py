@@ -100,11 +100,6 @@ def _layers_that_are_there(game: Game) -> Iterator[str]:
             yield f"trick.feature_matching.layer={term.layer}: this critic has {depth} such layers; {fix}"
 
 
-def _conditions(game: Game) -> Iterator[str]:
-    if game.condition and game.packing > 1:
-        yield "trick=packing: a pack of examples has no one class; leave it out or use model.condition=null"
-
-
 RULES: tuple[Callable[[Game], Iterator[str]], ...] = (
     _no_draws_of_its_own,
     _whole_packs,
@@ -114,5 +109,4 @@ RULES: tuple[Callable[[Game], Iterator[str]], ...] = (
     _consensus_of_the_game_played,
     _consensus_of_losses,
     _layers_that_are_there,
-    _conditions,
 )

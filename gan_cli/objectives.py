@@ -23,7 +23,7 @@ class Examples(NamedTuple):
     """One move's real and generated examples as the critic sees them, and the step: [B, …], [B, …], [].
 
     condition: what both players are told of each row, such as its class, [B, K], alone in a tuple that is
-    empty in a game without.
+    empty in a game without; packed as the examples are.
     """
 
     real: Tensor

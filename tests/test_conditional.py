@@ -183,7 +183,6 @@ def test_the_rows_of_the_picture_of_classes_share_their_latents() -> None:
 REFUSED = {
     "data=ring model=mlp model.condition=concat": "has no classes",
     "data=mixture1d model=mlp model.condition=projection": "has no classes",
-    f"{' '.join(DATA)} {' '.join(SMALL)} model.condition=concat trick=[packing]": "no one class",
     f"{' '.join(DATA)} {' '.join(SMALL)} model.condition=between": "concat",
     f"{' '.join(IMAGES)} model.condition=concat trick=[virtual_batch_norm]": "told of no class",
     "data=fake model=resnet +model.condition=concat": r"no key model\.condition",
@@ -217,3 +216,17 @@ def test_a_conditional_dcgan_trains(kind: str, data: list[str]) -> None:
 def test_it_resumes_bitwise(kind: str, tmp_path: Path) -> None:
     extra = ["trick=[unrolled,ema,r1]", "trick.unrolled.steps=1", f"model.condition={kind}"]
     assert_resumes(tmp_path, [*DATA, *SMALL, *extra])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pack_has_the_labels_of_its_examples(kind: str) -> None:
+    game, feed, streams = conditional(kind, "trick=[packing]", "trick.packing.samples=3", "optimizer=sgd")
+    state, drawn = game.init(0), game.draw(0, feed, streams)
+    _, traces = game.play(state, drawn)
+    batch = drawn.critic[0]
+    x, labels = game.prepared(batch), batch.latent[:, -CLASSES:]
+    assert len(labels.unique(dim=0)) > 1
+    packs = torch.stack([torch.cat(list(three)) for three in x.split(3)])
+    told = torch.stack([torch.cat(list(three)) for three in labels.split(3)])
+    wanted = scored(game, state.critic.params, packs, told)
+    torch.testing.assert_close(traces["critic"].real, wanted, rtol=1e-12, atol=0)

@@ -29,6 +29,7 @@ from gan_cli.runtime import prepare
 from gan_cli.streams import Streams
 from gan_cli.types import Play
 from tests.test_combinations import built
+from tests.test_compiled_learners import LEARNERS
 
 GPU = torch.cuda.is_available()
 DEVICES = ["cpu", "cuda"] if GPU else ["cpu"]
@@ -60,27 +61,28 @@ class Again:
             mine.copy_(fresh)
 
 
-def recorded(learner: Learner) -> Play:
-    return Captured(learner.round, Again)
-
-
 def recorder(device: str) -> Callable[[Body, Leaves], Any]:
     return captured.Recording if device == "cuda" else Again
 
 
+def recorded(device: str) -> Callable[[Learner], Play]:
+    """What drives a learner, and each game of a pyramid by itself, by graphs."""
+    return lambda learner: Captured(learner.round, recorder(device))
+
+
 def experiment(case: str, device: str, *more: str) -> Experiment:
     # Convolutions must choose the same kernels in both ways.
-    return built(*GAMES[case], f"device={device}", "runtime.deterministic=true", *more)
+    return built(*(GAMES | LEARNERS)[case], f"device={device}", "runtime.deterministic=true", *more)
 
 
 def played(made: Experiment, play: Any, rounds: int, keep: Callable[[Any], None] | None = None) -> list[Any]:
     """The state and the traces after each round, or `keep` is given each state."""
     prepare(made.runtime, made.device)
     streams, found = Streams(made.seed, made.device), []
-    state = made.game.init(made.seed, made.device)
-    with Feed(made.dataset, made.game.batch_size, streams, made.device, made.resident_mb) as feed:
+    state = made.plain.init(made.seed, made.device)
+    with Feed(made.dataset, made.plain.batch_size, streams, made.device, made.resident_mb) as feed:
         for step in range(rounds):
-            state, traces = play(state, made.game.draw(step, feed, streams))
+            state, traces = play(state, made.plain.draw(step, feed, streams))
             if keep is None:
                 found.append((state, traces))
             else:
@@ -105,16 +107,16 @@ def torch_as_it_was() -> Any:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("case", GAMES)
+@pytest.mark.parametrize("case", GAMES | LEARNERS)
 def test_recorded_rounds_are_the_usual_ones(case: str, device: str, caplog: pytest.LogCaptureFixture) -> None:
     made = experiment(case, device, "runtime.precision=fp64")
-    graphs = Captured(made.game.play, recorder(device))
+    driven: Any = made.plain.driven(recorded(device))
     with caplog.at_level(logging.WARNING):
-        usual, recorded = played(made, made.game.play, ROUNDS), played(made, graphs, ROUNDS)
+        usual, found = (played(made, learner.play, ROUNDS) for learner in (made.plain, driven))
     assert not own(caplog)  # nothing fell back
-    assert graphs._graphs
+    assert all(one._played._graphs for one in getattr(driven, "levels", [driven]))
     exact = device == "cpu"
-    assert_close(usual, recorded, rtol=0 if exact else 1e-9, atol=0 if exact else 1e-9)
+    assert_close(usual, found, rtol=0 if exact else 1e-9, atol=0 if exact else 1e-9)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -149,7 +151,7 @@ def test_checkpoints_are_the_same_with_and_without_graphs(device: str, tmp_path:
     for choice in ("auto", "off"):
         made = experiment("ring_mlp", device, *line, "runtime.precision=fp64", f"runtime.cuda_graph={choice}")
         if device == "cpu" and choice == "auto":
-            made = replace(made, learner=made.game.driven(recorded))
+            made = replace(made, learner=made.game.driven(recorded(device)))
         folder = tmp_path / choice
         folder.mkdir()
         assert run(made, folder) == (ROUNDS, "done")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from gan_cli.data.feed import Feed
 from gan_cli.errors import InputError
 from gan_cli.laplacian import analysed, sides, synthesised, up
 from gan_cli.losses.gan_ns import NonSaturating
 from gan_cli.losses.hinge import Hinge
-from gan_cli.pyramid import Pyramid, _Purposes
+from gan_cli.models.lapgan import Critic
+from gan_cli.pyramid import LevelStreams, Pyramid
 from gan_cli.streams import Streams
 from gan_cli.transforms.sgd import SGD
 from gan_cli.types import GameState
@@ -78,7 +81,7 @@ def test_a_level_is_the_game_that_it_is_alone_on_its_residuals(number: int) -> N
     source = Residuals(feed, whole.sides, number)
     for step in range(3):
         state, traces = whole.play(state, whole.draw(step, feed, streams))
-        alone, own = game.play(alone, game.draw(step, source, _Purposes(streams.seed, CPU, f"{side}/")))
+        alone, own = game.play(alone, game.draw(step, source, LevelStreams(streams.seed, CPU, side)))
         torch.testing.assert_close(
             traces[f"levels/{number}/critic"].loss, own["critic"].loss, rtol=1e-5, atol=1e-6
         )
@@ -120,6 +123,20 @@ def test_a_level_may_have_its_own_loss_tricks_and_networks() -> None:
     assert [any(isinstance(link, SGD) for link in chain) for chain in links] == [True, False, False]
 
 
+def test_what_a_level_says_is_merged_into_the_run_s() -> None:
+    whole, *_ = pyramid(
+        *["trick=[r1,packing,ema]", "optimizer=adam", "+trick@model.levels.14.trick.r2=r2"],
+        *["+model.levels.8.trick.r1=null", "+model.levels.28.trick.r1.gamma=3"],
+        *["+model.levels.28.optimizer.critic.lr=0.5"],
+    )
+    terms = [[term.name for term in game.critic.terms] for game in whole.levels]
+    assert terms == [[], ["r1", "r2"], ["r1"]]
+    assert [getattr(game.critic.terms[0], "gamma", None) for game in whole.levels[1:]] == [1, 3]
+    rates = [float(getattr(game.critic.transform, "lr", 0)) for game in whole.levels]
+    assert rates[0] == rates[1] != rates[2] == 0.5
+    assert [game.packing for game in whole.levels] == [2, 2, 2]
+
+
 REFUSED = {
     "+loss@model.levels.15.loss=hinge": r"levels\.15: there is no such level; their sides are 8, 14, 28",
     "+model.levels.14.los=1": r"there is no key model\.levels\.14\.los.*loss",
@@ -127,7 +144,12 @@ REFUSED = {
     "+model.levels.14.critic_steps=0": r"model\.levels\.14\.critic_steps",
     "+model.levels.14.loss=hinge": r"model\.levels\.14\.loss='hinge' holds no settings; .*\+loss@model",
     "+loss@model.levels.14.loss=nll": "at the level of 14 pixels: loss: ",
-    "+trick@model.levels.14.trick.packing=packing": "at the level of 14 pixels: trick=packing: ",
+    "+model.levels.14=3": r"model\.levels\.14=3 holds no settings",
+    "model.levels=3": r"model\.levels=3 holds no levels",
+    "+model.levels.14.generator=3": r"change one with \+model\.levels\.14\.generator\.<setting>=",
+    "+model.levels.14.optimizer.critic.lrr=1": r"no key model\.levels\.14\.optimizer\.critic\.lrr .*'lr'",
+    "+model.levels.14.optimizer.criticc.lr=1": r"levels\.14\.optimizer\.criticc=.*'critic'",
+    "+model.levels.14.trick.r1.gamma=3": r"levels\.14\.trick\.r1=.* changes nothing that is there",
     "trick=[packing] batch_size=5": "batch_size=5",
 }
 
@@ -150,6 +172,38 @@ def test_a_sample_goes_through_all_levels_and_is_differentiable() -> None:
     assert all(part.abs().sum() > 0 for part in slope.split([100, 14**2, 28**2], 1))
     shown = whole.exhibits(state, x.detach(), torch.Generator())
     assert [sheet.images.shape[-1] for sheet in shown.values()] == [8, 14, 28]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_finer_level_adds_its_residual_to_the_blurred_image_that_it_was_told(channels: int) -> None:
+    whole, feed, streams = pyramid("runtime.precision=fp64", f"data.channels={channels}")
+    state = whole.init(0)
+    for step in range(2):  # BatchNorm's statistics are others than at the start
+        state, _ = whole.play(state, whole.draw(step, feed, streams))
+    latent = whole.latents(torch.Generator().manual_seed(0), 3)
+    parts = latent.split([100, 14**2, 28**2], 1)
+    for number, (game, level, z) in enumerate(zip(whole.levels, state.levels, parts, strict=True)):
+        tensors = {**level.generator.params, **level.generator.buffers}
+        evaluated = copy.deepcopy(game.generator.network.module).eval()
+        if number == 0:
+            image = functional_call(evaluated, tensors, (z,))
+            continue
+        side = whole.sides[number]
+        blurred = torch.nn.functional.interpolate(image, size=side, mode="bilinear", align_corners=False)
+        body = {name.removeprefix("body."): tensor for name, tensor in tensors.items()}
+        told = torch.cat([z.reshape(3, 1, side, side), blurred], 1)
+        image = blurred + functional_call(evaluated.get_submodule("body"), body, (told,))
+    torch.testing.assert_close(whole.sample(state, latent), image, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_critic_of_residuals_sees_each_beside_the_sharp_image(channels: int) -> None:
+    critic, read = Critic((channels, 14, 14), width=4), []
+    critic.body.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    residual, blurred = torch.randn(2, 5, channels, 14, 14)
+    critic(residual, blurred.flatten(1))
+    (found,) = read
+    torch.testing.assert_close(found, torch.cat([residual, residual + blurred], 1), rtol=0, atol=0)
 
 
 def test_it_resumes_bitwise(tmp_path: Path) -> None:

@@ -15,18 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gan_cli.cli import output, overrides, refusals, sweeps
+from gan_cli.cli import folders, output, overrides, refusals, sweeps
 from gan_cli.cli.folders import package_configs
 from gan_cli.cli.request import Request
 from gan_cli.errors import InputError
@@ -74,10 +72,12 @@ def plan(request: Request) -> Plan:
     with _hydra(request) as hydra:
         composer = Composer(hydra.config_loader, request)
         lines = overrides.read(request.overrides, composer.options, request.schema)
-        parsed = OverridesParser.create().parse_overrides(lines)
-        fixed = [line for line, p in zip(lines, parsed, strict=True) if not p.is_sweep_override()]
-        swept = [line for line, p in zip(lines, parsed, strict=True) if p.is_sweep_override()]
-        config = composer.compose(fixed)
+        try:
+            fixed, config = _fixed(composer, lines)
+        except InputError:
+            lines = sweeps.bound(lines)
+            fixed, config = _fixed(composer, lines)
+        swept = [line for line in lines if line not in fixed]
         multirun = request.multirun or config.hydra.mode == RunMode.MULTIRUN
         for line in swept:
             if line.startswith("hydra"):
@@ -94,6 +94,13 @@ def plan(request: Request) -> Plan:
         sweeper = _keyed(OmegaConf.to_container(config.hydra.sweeper))
         launcher = str(config.hydra.launcher.get(TARGET))
         return Plan(lines, jobs, multirun, launcher, sweeper, output.sweep_of(config))
+
+
+def _fixed(composer: Composer, lines: list[str]) -> tuple[list[str], DictConfig]:
+    """The overrides that all jobs share, and the config that they make. Raises InputError."""
+    parsed = OverridesParser.create().parse_overrides(lines)
+    fixed = [line for line, p in zip(lines, parsed, strict=True) if not p.is_sweep_override()]
+    return fixed, composer.compose(fixed)
 
 
 @contextmanager
@@ -122,8 +129,8 @@ class Composer:
         self.hydra_lines = [line for line in request.overrides if line.startswith("hydra.searchpath")]
         with refusals.one_line():
             files = self.loader._parse_overrides_and_create_caching_repo(self.name, self.hydra_lines)[1]
-        groups = [group for group in _inside(files, "") if group != "hydra"]
-        self.options = self.schema.options({group: _options(files, group) for group in groups})
+        groups = [group for group in folders.inside(files, "") if group != "hydra"]
+        self.options = self.schema.options({group: folders.listed(files, group) for group in groups})
 
     def compose(self, lines: Sequence[str]) -> DictConfig:
         """The config with Hydra's own node. Raises InputError."""
@@ -177,18 +184,6 @@ class Composer:
             if found is not None:
                 return f"{line}: {found}"
         return None
-
-
-def _inside(files: CachingConfigRepository, group: str) -> list[str]:
-    found = files.get_group_options(group, ObjectType.GROUP)
-    return [name for name in found if not name.startswith(("_", "."))]
-
-
-def _options(files: CachingConfigRepository, group: str) -> list[str]:
-    names = list(files.get_group_options(group, ObjectType.CONFIG))
-    for inner in _inside(files, group):
-        names += [f"{inner}/{name}" for name in _options(files, f"{group}/{inner}")]
-    return sorted(set(names))
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gan_cli
 from gan_cli.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from hydra._internal.config_repository import CachingConfigRepository
 
 MAIN = "train"
 
@@ -61,3 +65,21 @@ def options(folders: Sequence[Path]) -> dict[str, list[str]]:
             if group != "hydra" and not any(part.startswith((".", "_")) for part in (group, *rest)):
                 found.setdefault(group, set()).add("/".join(rest))
     return {group: sorted(names) for group, names in sorted(found.items())}
+
+
+def inside(files: CachingConfigRepository, group: str) -> list[str]:
+    """The groups within a group, as Hydra finds them."""
+    from hydra.core.object_type import ObjectType
+
+    found = files.get_group_options(group, ObjectType.GROUP)
+    return [name for name in found if not name.startswith(("_", "."))]
+
+
+def listed(files: CachingConfigRepository, group: str) -> list[str]:
+    """The options of a group as Hydra finds them, those of groups within it among them."""
+    from hydra.core.object_type import ObjectType
+
+    names = list(files.get_group_options(group, ObjectType.CONFIG))
+    for inner in inside(files, group):
+        names += [f"{inner}/{name}" for name in listed(files, f"{group}/{inner}")]
+    return sorted(set(names))

@@ -37,6 +37,26 @@ def jobs(sweeper: Mapping[str, Any], lines: Sequence[str]) -> list[list[str]]:
     return found
 
 
+def bound(lines: Sequence[str]) -> list[str]:
+    """The overrides with those of settings in a swept group as sweeps of one value.
+
+    Hydra composes what is not swept by itself, where a setting that only the swept options have is none.
+
+    >>> bound(["model=nade,made", "model.density.ordering=random", "seed=1"])
+    ['model=nade,made', 'model.density.ordering=choice(random)', 'seed=1']
+    """
+    parsed = OverridesParser.create().parse_overrides(list(lines))
+    groups = {p.key_or_group for p in parsed if p.is_sweep_override()}
+    found = []
+    for line, override in zip(lines, parsed, strict=True):
+        top, dot, _ = override.key_or_group.partition(".")
+        if dot and top in groups and not override.is_sweep_override() and not override.is_delete():
+            key, _, value = line.partition("=")
+            line = f"{key}=choice({value})"
+        found.append(line)
+    return found
+
+
 def refuse_alone(lines: Sequence[str]) -> None:
     """Raise InputError for what only a sweep heeds, in the overrides of a command that is none."""
     for line in lines:

@@ -79,6 +79,9 @@ class Autoregressive(Density):
         uniform = uniform[:, : self.size]
         return self.ancestral(uniform, choice, torch.zeros_like(uniform), 0).reshape(-1, *self.shape)
 
+    def way(self, samples: int) -> str:
+        return "exact"
+
     @torch.no_grad()
     def log_likelihood(self, x: Tensor, settled: Tree, generator: torch.Generator, samples: int) -> Tensor:
         return torch.cat([self._averaged(part) for part in x.split(_PART)])

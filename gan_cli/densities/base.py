@@ -43,6 +43,10 @@ class Density(nn.Module, ABC):
         """What the likelihood of every x needs once, such as an estimate of ln Z from so many samples."""
         return ()
 
+    @abstractmethod
+    def way(self, samples: int) -> str:
+        """How `log_likelihood` comes about with so many samples, in a few words."""
+
     def shared_error(self, settled: Tree) -> Tensor | float:
         """The standard error that all likelihoods share because of what was settled, in nats, [] or 0."""
         return 0.0

@@ -139,6 +139,10 @@ class RBM(Density):
         betas = ais.temperatures(self.temperatures)
         return ais.log_partition(ais.log_weights(machine, self.base, betas, samples, generator))
 
+    def way(self, samples: int) -> str:
+        by = f"{samples} runs of annealed importance sampling"
+        return f"an estimate by {by} at {self.temperatures} temperatures"
+
     def shared_error(self, settled: ais.LogPartition) -> Tensor:
         """That of ln Z, to first order: the standard error of Z over Z."""
         return settled.error

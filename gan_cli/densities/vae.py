@@ -84,6 +84,11 @@ class VariationalAutoencoder(Density):
         """ln w = ln p(x|z) + ln p(z) − ln q(z|x) at z = μ(x) + e^{v(x)/2} ε, [B, k] for ε [B, k, Z]."""
         return self._log_weights(x, noise, *self.encode(x, *label), *label)
 
+    def way(self, samples: int) -> str:
+        unit = " over pixels in [0, 1]" if len(self.shape) == 3 else ""
+        of = "" if self.binary else f", of a density{unit}"
+        return f"a bound by {samples} importance samples{of}"
+
     @torch.no_grad()
     def log_likelihood(self, x: Tensor, settled: Tree, generator: torch.Generator, samples: int) -> Tensor:
         """ln 1/S Σ_s w_s with z_s drawn from q(z|x), Burda et al. 2016, Eq. 8; in expectation a lower bound.

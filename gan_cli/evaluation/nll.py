@@ -23,8 +23,9 @@ class NLL(Metric):
     as the model takes (of a VAE importance samples an example, of an RBM runs of annealed importance
     sampling). nll_training: the same of `reference` training examples, of which 0 is none. test: unseen
     examples, None for all.
-    Raises ValueError for what cannot be, for data of which training sees everything, and for data that are
-    not binary under a model of binary data, whose numbers would be no log-likelihoods.
+    Raises ValueError for what cannot be, for data of which training sees everything, for data that are not
+    binary under a model of binary data, whose numbers would be no log-likelihoods, and for binary data under
+    a density, which grows there without bound.
     """
 
     def __init__(
@@ -44,9 +45,14 @@ class NLL(Metric):
             raise ValueError(
                 "the model is one of binary data, and these are not: take data.binarize=threshold"
             )
+        if dataset.binary and not density.binary:
+            raise ValueError(
+                "a density on zeros and ones has no greatest value, so it says nothing: take "
+                "model.density.decoder=bernoulli"
+            )
         self._test, self._reference = test, reference
         self._samples = min(samples, density.most_samples or samples)
-        self._kind = density.likelihood
+        self._way = density.way(self._samples)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,8 +66,7 @@ class NLL(Metric):
     @property
     def about(self) -> str:
         of = "all unseen examples" if self._test is None else f"{self._test} unseen examples"
-        by = "" if self._kind == "exact" else f", by {self._samples} samples ({self._kind})"
-        return f"nats, the mean of −ln p over {of} and its standard error{by}"
+        return f"nats, the mean of −ln p over {of} and its standard error; {self._way}"
 
     @torch.no_grad()
     def measure(self, subject: Subject) -> Measured:

@@ -17,8 +17,9 @@ class Told(nn.Module):
 
     concat: the label stands beside the example, as planes of zeros and ones beside an image's channels (Mirza
     & Osindero 2014, section 3; Radford et al. 2016's code). projection: V(x, y) = ψ(φ(x)) + yᵀEφ(x) with φ
-    all layers but the last, ψ (Miyato & Koyama 2018, equation 3). width: the size of φ(x). Raises ValueError
-    for another word.
+    all layers but the last, ψ (Miyato & Koyama 2018, equation 3). width: the size of φ(x). A pack of examples
+    has their labels one after the other, each with planes or an embedding of its own. Raises ValueError for
+    another word.
     """
 
     def __init__(self, classes: int, condition: Condition, width: int):

@@ -15,8 +15,8 @@ class Packing:
     """The critic sees `samples` examples side by side and gives them one score (Lin et al. 2018, PacGAN).
 
     It then tells Pᵐ from Qᵐ, which differ more the more modes Q lacks. Images are stacked along channels,
-    points along dimensions; the last step on the way to the critic, after all views. Raises ValueError for
-    samples < 1.
+    points along dimensions, what the critic is told of them likewise; the last step on the way to the
+    critic, after all views. Raises ValueError for samples < 1.
     """
 
     samples: int = 2

@@ -10,6 +10,7 @@ import pytest
 
 from gan_cli.cli import compare, estimate, evaluate, sample
 from tests.cli.conftest import called, trained_runs
+from tests.kinds import small
 
 QUICK = ["batch_size=6", "steps=2", "sample_every=2", "evaluate_every=0", "device=cpu"]
 GREY = ["data=fake", "data.size=16", "data.count=40", "data.pixel_range=[0,1]"]
@@ -17,9 +18,13 @@ BINARY = [*GREY, "data.binarize=stochastic"]
 RUNS = {
     "vae": [*BINARY, "model=vae", "model.density.hidden=[8]", "model.condition=concat"],
     "made": [*BINARY, "model=made", "model.density.hidden=[8]"],
+    "nade": [*BINARY, "model=nade", "model.density.hidden=4"],
+    "rbm": [*BINARY, "model=rbm", *small("rbm")],
     "lapgan": [*GREY, "model=lapgan", "model.width=4"],
     "dcgan": [*GREY, "model=dcgan", "model.width=4", "model.condition=projection"],
 }
+JUMP = ("made", "nade", "rbm")
+"""Those whose samples are not smooth in the latent."""
 MAINS = {"gan-sample": sample.main, "gan-eval": evaluate.main, "gan-estimate": estimate.main}
 
 
@@ -45,12 +50,22 @@ def test_they_leave_their_own_pictures(trained: Path) -> None:
     assert any("classes" in name for name in names("vae"))
     assert any("classes" in name for name in names("dcgan"))
     assert any("level_8" in name for name in names("lapgan"))
+    assert any("chains" in name for name in names("rbm"))
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_they_leave_a_grid_and_ways_between_latents_where_there_are_any(run: str, trained: Path) -> None:
+    found = {path.name for path in (trained / run / "samples").iterdir()}
+    assert "step_000002.png" in found
+    assert ("interpolation_000002.png" in found) == (run not in JUMP)
 
 
 SUMS = "what=arithmetic a=[0,1] b=[2,3] c=[4,5]"
 DRAWN = {
     "vae": ["what=grid n=4", "what=interpolation rows=2", SUMS, "what=neighbours n=2", "truncation=0.5 n=4"],
     "made": ["what=grid n=4", "what=neighbours n=2", "what=examples n=4"],
+    "nade": ["what=grid n=4", "what=neighbours n=2", "what=grid n=4 format=npz"],
+    "rbm": ["what=grid n=4", "what=neighbours n=2", "what=grid n=4 format=npz"],
     "lapgan": ["what=grid n=4", "what=interpolation rows=2 path=circle", SUMS],
     "dcgan": ["what=grid n=4 truncation=0.5", "what=interpolation rows=2 path=circle", SUMS],
 }
@@ -67,11 +82,14 @@ def test_samples(run: str, runs: Path, capsys: pytest.CaptureFixture[str]) -> No
 MEASURED = {
     "vae": "nll inversion",
     "made": "nll",
+    "nade": "nll kde",
+    "rbm": "nll kde",
     "lapgan": "inversion",
     "dcgan": "inversion",
 }
 SMALL = {
     "nll": ["metric.nll.test=10", "metric.nll.samples=3"],
+    "kde": ["metric.kde.samples=30"],
     "inversion": ["metric.inversion.images=3", "metric.inversion.evaluations=3"],
 }
 
@@ -89,14 +107,16 @@ def test_evaluations(run: str, runs: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("main", "line", "reason"),
     [
-        ("gan-sample", "run=made what=interpolation", "samples jump"),
-        ("gan-sample", f"run=made {SUMS}", "samples jump"),
-        ("gan-sample", "run=vae method=drs", "it has no critic"),
-        ("gan-sample", "run=made method=drs refit=2", "it has no critic"),
-        ("gan-sample", "run=lapgan method=drs", "it has no critic"),
+        *[("gan-sample", f"run={run} what=interpolation", "samples jump") for run in JUMP],
+        *[("gan-sample", f"run={run} {SUMS}", "samples jump") for run in JUMP],
+        *[("gan-sample", f"run={run} truncation=0.5", "draws by its latents") for run in JUMP],
+        ("gan-sample", "run=rbm what=neighbours n=2 truncation=0.5", "draws by its latents"),
+        ("gan-sample", "run=vae method=drs", "no critic"),
+        ("gan-sample", "run=made method=drs refit=2", "no critic"),
+        ("gan-sample", "run=lapgan method=drs", "no critic"),
         ("gan-sample", "run=dcgan method=drs", "judges an example with its class"),
         ("gan-sample", "run=dcgan method=drs refit=2", "judges an example with its class"),
-        ("gan-eval", "run=made metric=[inversion]", "smooth in the latent"),
+        *[("gan-eval", f"run={run} metric=[inversion]", "smooth in the latent") for run in JUMP],
         ("gan-eval", "run=lapgan metric=[nll]", "no known density"),
         ("gan-eval", "run=dcgan metric=[nll]", "no known density"),
     ],
