@@ -12,7 +12,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from gan_cli import legality, levels
+from gan_cli import configuration, legality, levels
 from gan_cli.criteria.base import Criterion
 from gan_cli.data.base import Dataset
 from gan_cli.densities.base import Density
@@ -98,7 +98,7 @@ def _pyramid(cfg: DictConfig, dataset: Dataset, dtype: torch.dtype) -> Pyramid:
             condition=0 if coarsest else channels * pixels**2,
         )
         try:
-            games.append(_game(OmegaConf.create(dict(level)), about, dtype))
+            games.append(_game(OmegaConf.create(configuration.check(level)), about, dtype))
         except InputError as error:
             raise InputError(f"at the level of {pixels} pixels: {error}") from error
     return Pyramid(tuple(games), found, dataset.prepare)
@@ -137,7 +137,7 @@ def _density(cfg: DictConfig, dataset: Dataset) -> Density:
         _takes_classes("density", cfg.model)
         if cfg.model.condition != "concat":
             raise InputError(
-                f"model.condition={cfg.model.condition}: this model has no critic; use model.condition=concat"
+                f"model.condition must be concat or null in a model of one player, got {cfg.model.condition}"
             )
         extra["classes"] = classes
     made: Density = make("model.density", cfg.model.density, Density, **extra)

@@ -63,9 +63,6 @@ NODES: dict[str, dict[str, Key]] = {
         "generator": Key("a generator", dict),
         "critic": Key("a critic", dict),
     },
-    "density": {
-        "density": Key("a model of one player", dict),
-    },
     "optimizer": {
         "generator": Key("the generator's", dict),
         "critic": Key("the critic's", dict),
@@ -83,6 +80,12 @@ NODES: dict[str, dict[str, Key]] = {
     },
 }
 
+
+# The same of a model of one player.
+ALONE: dict[str, dict[str, Key]] = {
+    "model": {"density": Key("a model of one player", dict)},
+    "optimizer": {"generator": Key("the model's", dict)},
+}
 
 LISTS = ("trick", "metric")
 """The groups of which any number of options may be chosen."""
@@ -173,6 +176,8 @@ def check(config: Mapping[str, Any], schema: Schema = TRAIN) -> dict[str, Any]:
     Raises InputError naming the key, the value and the nearest right spelling.
     """
     refuse_unknown(config, [*schema.keys, *schema.groups])
+    model = config.get("model")
+    nodes = {**schema.nodes, **ALONE} if isinstance(model, Mapping) and "density" in model else schema.nodes
     checked: dict[str, Any] = {}
     for name, key in schema.keys.items():
         if name not in config:
@@ -182,7 +187,7 @@ def check(config: Mapping[str, Any], schema: Schema = TRAIN) -> dict[str, Any]:
         if group == "study" and not config.get(group):
             checked[group] = None
         elif group != "experiment":
-            checked[group] = _node(group, config.get(group), schema.nodes)
+            checked[group] = _node(group, config.get(group), nodes)
     return checked
 
 
@@ -206,8 +211,7 @@ def _node(group: str, node: Any, nodes: Mapping[str, Mapping[str, Key]]) -> dict
     if group not in nodes:
         return _target(group, node)
     checked = dict(node)  # a model may carry keys of its own that its parts refer to
-    # A model is a game's two networks with their latent, or a density.
-    for name, key in nodes["density" if group == "model" and "density" in node else group].items():
+    for name, key in nodes[group].items():
         if name not in node:
             raise InputError(f"{group}.{name} is missing")
         if key.type is dict:

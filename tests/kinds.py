@@ -31,6 +31,11 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
 
+def two_players(optimizer: str) -> bool:
+    """Whether an optimizer's file has one for a critic, too."""
+    return "critic" in OmegaConf.load(CONFIGS / "optimizer" / f"{optimizer}.yaml")
+
+
 @cache
 def model_config(name: str) -> dict[str, Any]:
     """The composed node of a model."""
@@ -65,3 +70,4 @@ def small(name: str) -> list[str]:
 
 GAMES, DENSITIES, PYRAMIDS = games(), models("density"), models("levels")
 GAME_LOSSES, CRITERIA = losses(Loss), losses(Criterion)
+GAME_OPTIMIZERS = [name for name in options("optimizer") if two_players(name)]

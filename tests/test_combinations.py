@@ -22,6 +22,7 @@ from tests.kinds import (
     CRITERIA,
     DENSITIES,
     GAME_LOSSES,
+    GAME_OPTIMIZERS,
     GAMES,
     PYRAMIDS,
     model_config,
@@ -195,7 +196,7 @@ def test_pi(pi: float) -> None:
     )
 
 
-@pytest.mark.parametrize("optimizer", options("optimizer"))
+@pytest.mark.parametrize("optimizer", GAME_OPTIMIZERS)
 @pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16"])
 def test_optimizer_and_precision(optimizer: str, precision: str) -> None:
     names = [

@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan_cli import checkpoint
 from gan_cli.observers.metrics_log import WALL_CLOCK, read
 from gan_cli.run import run
-from tests.kinds import GAME_LOSSES, options
+from tests.kinds import GAME_LOSSES, GAME_OPTIMIZERS, options
 from tests.test_combinations import built
 
 SMALL = ["data=ring", "model=mlp", "model.width=8", "batch_size=6", "device=cpu", "sample_every=0"]
@@ -82,7 +82,7 @@ def test_every_loss_with_every_hook(loss: str, tmp_path: Path) -> None:
     assert_resumes(tmp_path, [*SMALL, *ALL_HOOKS, f"loss={loss}"])
 
 
-@pytest.mark.parametrize("optimizer", options("optimizer"))
+@pytest.mark.parametrize("optimizer", GAME_OPTIMIZERS)
 def test_every_optimizer(optimizer: str, tmp_path: Path) -> None:
     assert_resumes(tmp_path, [*SMALL, f"optimizer={optimizer}"])
 

@@ -52,7 +52,7 @@ class Config:
             found["trick"] = ", ".join(sorted(map(str, tricks))) or "none"
         for key, value in flat(self.raw).items():
             top = key.split(".")[0]
-            if key not in _IGNORED and top != "metric" and key != "trick":
+            if key not in _IGNORED and top != "metric" and key != "trick" and value != {}:
                 found.setdefault(key, _plain(value))
         return found
 

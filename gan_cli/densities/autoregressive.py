@@ -119,9 +119,9 @@ def orderings(shape: tuple[int, ...], number: int, kind: Ordering, generator: to
 
 
 def seeded(**seed: int) -> torch.Generator:
-    """A generator of the one seed given; raises ValueError, by the argument's name, for one below 0."""
+    """A generator of the one seed given; raises ValueError, by the argument's name, for another."""
     ((argument, value),) = seed.items()
-    require(isinstance(value, int) and value >= 0, argument, "a whole number of at least 0", value)
+    require(isinstance(value, int) and 0 <= value < 2**63, argument, "from 0 to 2⁶³ − 1", value)
     return torch.Generator().manual_seed(value)
 
 

@@ -17,7 +17,7 @@ from gan_cli.losses.label_smoothing import LabelSmoothing
 from gan_cli.streams import Streams
 from gan_cli.transforms.sgd import SGD
 from gan_cli.views.diffaugment import DiffAugment
-from tests.kinds import DENSITIES, GAME_LOSSES, PYRAMIDS, options
+from tests.kinds import DENSITIES, GAME_LOSSES, GAME_OPTIMIZERS, PYRAMIDS, options
 from tests.test_combinations import built, of_density
 
 CPU = torch.device("cpu")
@@ -29,7 +29,7 @@ IMAGES = [
 FOR_IMAGES = ("diffaugment", "virtual_batch_norm")
 RUNS = {
     **{f"loss={name}": [*POINTS, f"loss={name}"] for name in GAME_LOSSES},
-    **{f"optimizer={name}": [*POINTS, f"optimizer={name}"] for name in options("optimizer")},
+    **{f"optimizer={name}": [*POINTS, f"optimizer={name}"] for name in GAME_OPTIMIZERS},
     **{
         f"trick={name}": [*(IMAGES if name in FOR_IMAGES else POINTS), f"trick=[{name}]"]
         for name in options("trick")
