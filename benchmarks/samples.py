@@ -1,7 +1,7 @@
-"""Samples of each run below a folder, a row a run: python -m benchmarks.samples <folder> <picture.png>.
+"""Samples of each run below a folder, two rows a run: python -m benchmarks.samples <folder> <picture.png>.
 
-The first row is of the first run's real examples. A row bears what was asked for its run and not for all, and
-its last metric=[nll] and metric=[kde].
+The first rows are of the first run's real examples. Beside each run stands what was asked for it alone, and its
+last metric=[nll] and metric=[kde].
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gan_cli.observers.canvas import image_grid
 from gan_cli.observers.evaluations import read
 from gan_cli.observers.examples import generate, latent_examples, real_examples
 
-_SAMPLES, _MARGIN, _LETTERS, _LINE = 12, 230, 31, 15
+_COLUMNS, _ROWS, _MARGIN, _LETTERS, _LINE = 14, 2, 240, 33, 15
 
 
 def strip(run: Opened, images: Tensor) -> Image.Image:
-    """The images side by side."""
-    drawn = image_grid(images, len(images), run.run.dataset.pixel_range or (0.0, 1.0))
+    """The images in rows."""
+    drawn = image_grid(images, _COLUMNS, run.run.dataset.pixel_range or (0.0, 1.0))
     return Image.open(io.BytesIO(drawn.png))
 
 
@@ -49,11 +49,12 @@ def main(folder: str, picture: str) -> None:
     """Draw the picture."""
     runs = [opened(str(place)) for place in runs_below(Path(folder))]
     common = set.intersection(*(set(asked(run.folder)) for run in runs))
-    rows = [(["real"], strip(runs[0], real_examples(runs[0].run, _SAMPLES, "samples/real")))]
+    count = _COLUMNS * _ROWS
+    rows = [(["real"], strip(runs[0], real_examples(runs[0].run, count, "samples/real")))]
     for run in runs:
         own = " ".join(line for line in asked(run.folder) if line not in common)
         words = [*textwrap.wrap(own, _LETTERS, break_on_hyphens=False), *numbers(run.folder)]
-        images = generate(run.run, run.state, latent_examples(run.run, _SAMPLES, "samples"))
+        images = generate(run.run, run.state, latent_examples(run.run, count, "samples"))
         rows.append((words, strip(run, images)))
     height = rows[0][1].height
     page = Image.new("RGB", (_MARGIN + rows[0][1].width, height * len(rows)), "white")

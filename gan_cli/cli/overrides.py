@@ -145,7 +145,7 @@ def unknown(key: str, config: Mapping[str, Any], options: Mapping[str, list[str]
                 chosen = ",".join([*(str(name) for name in node), part])
                 return f"{key} belongs to a {many} that is not chosen: add '{many}=[{chosen}]'"
             path = ".".join([*walked, part])
-            if walked and not node:
+            if walked and not node and walked[0] not in LISTS:
                 return f"there is no key {path}: {where} is empty; add to it with +{key}="
             here = options[many] if many else list(map(str, node))
             return f"there is no key {path}{nearest(part, here) or _listed(here, where)}"

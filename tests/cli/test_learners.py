@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gan_cli.cli import compare, estimate, evaluate, sample
-from tests.cli.conftest import called, trained_runs
+from tests.cli.conftest import Command, called, trained_runs
 from tests.kinds import small
 
 QUICK = ["batch_size=6", "steps=2", "sample_every=2", "evaluate_every=0", "device=cpu"]
@@ -143,3 +143,15 @@ def test_they_are_compared(runs: Path, capsys: pytest.CaptureFixture[str]) -> No
     done = called(compare.main, capsys)(".")
     assert done.code == 0, done.err
     assert all(run in done.out for run in RUNS)
+
+
+def test_a_sweep_over_models_takes_their_settings(gan_train: Command) -> None:
+    words = [*BINARY, *QUICK, "steps=1", "sample_every=0", "hydra.sweep.dir=sweep"]
+    ended = gan_train("-m", "model=nade,rbm", "model.density.hidden=3", *words)
+    assert ended.code == 0, ended.err
+    for number in ("0", "1"):
+        config = (Path("sweep") / number / ".hydra" / "config.yaml").read_text()
+        assert "hidden: 3" in config
+    wrong = gan_train("-m", "model=nade,rbm", "model.density.hiden=3", *words)
+    assert wrong.code == 2
+    assert "no key model.density.hiden (did you mean 'hidden'?)" in wrong.line
