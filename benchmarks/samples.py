@@ -1,7 +1,7 @@
 """Samples of each run below a folder, two rows a run: python -m benchmarks.samples <folder> <picture.png>.
 
-The first rows are of the first run's real examples. Beside each run stands what was asked for it alone, and its
-last metric=[nll] and metric=[kde].
+The first rows are of the first run's real examples. Beside each run stands what was asked for it alone,
+and its last metric=[nll] and metric=[kde].
 """
 
 from __future__ import annotations
