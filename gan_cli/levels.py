@@ -35,13 +35,9 @@ def configs(config: Plain, sides: tuple[int, ...]) -> Iterator[tuple[int, Plain]
         at, level = f"model.levels.{side}", own.get(str(side), {})
         _check(level, at)
         networks = model if side == sides[0] else model["residual"]
-        changed = {
-            name: value if name in KEYS else _merged(config[name], value, f"{at}.{name}")
-            for name, value in level.items()
-            if name not in _NETWORKS
-        }
-        built = {name: networks[name] | level.get(name, {}) for name in _NETWORKS}
-        yield side, {**config, **changed, "model": built}
+        run = {**config, **{name: networks[name] for name in _NETWORKS}}
+        game = run | {name: _merged(run[name], value, f"{at}.{name}") for name, value in level.items()}
+        yield side, game | {"model": {name: game.pop(name) for name in _NETWORKS}}
 
 
 def _check(level: Any, at: str) -> None:
@@ -58,9 +54,9 @@ def _check(level: Any, at: str) -> None:
             raise InputError(f"{at}.{name}={show(value)} holds no settings; {way}")
 
 
-def _merged(run: Plain, own: Plain, at: str) -> Plain:
-    """The run's node with what a level says of it, at that key."""
-    if TARGET in own:
+def _merged(run: Any, own: Any, at: str) -> Any:
+    """The run's value with what a level says of it, at that key."""
+    if not isinstance(own, Mapping) or TARGET in own:
         return own
     if TARGET in run:
         refuse_unknown(own, [*run], at)
@@ -68,7 +64,7 @@ def _merged(run: Plain, own: Plain, at: str) -> Plain:
     found = dict(run)
     for name, value in own.items():
         here = f"{at}.{name}"
-        if value is None:
+        if value is None and at.endswith(".trick"):
             found.pop(name, None)
         elif isinstance(value, Mapping) and (name in run or TARGET in value):
             found[name] = _merged(run.get(name, {}), value, here)

@@ -132,7 +132,8 @@ def test_what_a_level_says_is_merged_into_the_run_s() -> None:
     terms = [[term.name for term in game.critic.terms] for game in whole.levels]
     assert terms == [[], ["r1", "r2"], ["r1"]]
     assert [getattr(game.critic.terms[0], "gamma", None) for game in whole.levels[1:]] == [1, 3]
-    rates = [float(getattr(game.critic.transform, "lr", 0)) for game in whole.levels]
+    chains = [getattr(game.critic.transform, "transforms", (game.critic.transform,)) for game in whole.levels]
+    rates = [next(link.lr for link in chain if hasattr(link, "lr")) for chain in chains]
     assert rates[0] == rates[1] != rates[2] == 0.5
     assert [game.packing for game in whole.levels] == [2, 2, 2]
 
