@@ -48,6 +48,8 @@ def numbers(folder: Path) -> list[str]:
 def main(folder: str, picture: str) -> None:
     """Draw the picture."""
     runs = [opened(str(place)) for place in runs_below(Path(folder))]
+    if not runs:
+        raise SystemExit(f"{folder}: no run with a checkpoint is there")
     common = set.intersection(*(set(asked(run.folder)) for run in runs))
     count = _COLUMNS * _ROWS
     rows = [(["real"], strip(runs[0], real_examples(runs[0].run, count, "samples/real")))]

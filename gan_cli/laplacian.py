@@ -12,7 +12,7 @@ COARSEST = 8
 
 
 def sides(side: int) -> tuple[int, ...]:
-    """The sides of a pyramid's levels from the coarsest: each half the next, rounded down, but 8 at least.
+    """The sides of a pyramid's levels from the coarsest: each half the next, but not below 8.
 
     >>> sides(32), sides(28), sides(20), sides(8)
     ((8, 16, 32), (8, 14, 28), (8, 10, 20), (8,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
@@ -214,8 +214,8 @@ class Likelihood:
         """A method of the model in evaluation mode."""
         player, network = state.model, self.model.network
         params = averaged(self.model, player)
-        call = partial(network, params, player.buffers, *arguments, training=False)
-        return call(method=method, autocast=autocast)[0]
+        given = params, player.buffers, *arguments
+        return network(*given, training=False, method=method, autocast=autocast)[0]
 
     def _scene(self, params: Params, x: Tensor, state: LikelihoodState) -> Scene:
         """What a term may look at here, where there is no critic: see `legality`."""

@@ -107,7 +107,7 @@ class Pyramid:
         return PyramidState(states, torch.zeros((), dtype=torch.int64, device=device))
 
     def draw(self, step: int, feed: Source, streams: Streams) -> PyramidRound:
-        """All data and randomness of round `step`: the games see the same images, each its level of them."""
+        """All data and randomness of round `step`: games with as many critic steps see the same images."""
 
         @cache
         def taken_apart(batch: int) -> list[Tensor]:

@@ -81,8 +81,8 @@ NODES: dict[str, dict[str, Key]] = {
 }
 
 
-# The same of a model of one player.
-ALONE: dict[str, dict[str, Key]] = {
+# The keys of these groups' nodes where the model is one of one player.
+ONE_PLAYER: dict[str, dict[str, Key]] = {
     "model": {"density": Key("a model of one player", dict)},
     "optimizer": {"generator": Key("the model's", dict)},
 }
@@ -177,7 +177,9 @@ def check(config: Mapping[str, Any], schema: Schema = TRAIN) -> dict[str, Any]:
     """
     refuse_unknown(config, [*schema.keys, *schema.groups])
     model = config.get("model")
-    nodes = {**schema.nodes, **ALONE} if isinstance(model, Mapping) and "density" in model else schema.nodes
+    nodes = (
+        {**schema.nodes, **ONE_PLAYER} if isinstance(model, Mapping) and "density" in model else schema.nodes
+    )
     checked: dict[str, Any] = {}
     for name, key in schema.keys.items():
         if name not in config:
@@ -213,7 +215,9 @@ def _node(group: str, node: Any, nodes: Mapping[str, Mapping[str, Key]]) -> dict
     checked = dict(node)  # a model may carry keys of its own that its parts refer to
     for name, key in nodes[group].items():
         if name not in node:
-            raise InputError(f"{group}.{name} is missing")
+            alone = group in ONE_PLAYER and ONE_PLAYER[group].keys() <= node.keys()
+            why = f": this {group} is for models of one player, and a game has two" if alone else ""
+            raise InputError(f"{group}.{name} is missing{why}")
         if key.type is dict:
             checked[name] = _target(f"{group}.{name}", node[name])
         else:

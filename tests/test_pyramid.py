@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,8 +128,12 @@ def test_what_a_level_says_is_merged_into_the_run_s() -> None:
     whole, *_ = pyramid(
         *["trick=[r1,packing,ema]", "optimizer=adam", "+trick@model.levels.14.trick.r2=r2"],
         *["+model.levels.8.trick.r1=null", "+model.levels.28.trick.r1.gamma=3"],
-        *["+model.levels.28.optimizer.critic.lr=0.5"],
+        *["+model.levels.28.optimizer.critic.lr=0.5", "loss=fgan_alpha"],
+        "+model.levels.14.loss.divergence.alpha=0.25",
     )
+    losses: list[Any] = [game.loss for game in whole.levels]
+    run = losses[0].divergence.alpha
+    assert [loss.divergence.alpha for loss in losses] == [run, 0.25, run] != [run] * 3
     terms = [[term.name for term in game.critic.terms] for game in whole.levels]
     assert terms == [[], ["r1", "r2"], ["r1"]]
     assert [getattr(game.critic.terms[0], "gamma", None) for game in whole.levels[1:]] == [1, 3]
@@ -149,8 +154,12 @@ REFUSED = {
     "model.levels=3": r"model\.levels=3 holds no levels",
     "+model.levels.14.generator=3": r"change one with \+model\.levels\.14\.generator\.<setting>=",
     "+model.levels.14.optimizer.critic.lrr=1": r"no key model\.levels\.14\.optimizer\.critic\.lrr .*'lr'",
-    "+model.levels.14.optimizer.criticc.lr=1": r"levels\.14\.optimizer\.criticc=.*'critic'",
-    "+model.levels.14.trick.r1.gamma=3": r"levels\.14\.trick\.r1=.* changes nothing that is there",
+    "+model.levels.14.optimizer.criticc.lr=1": r"no key model\.levels\.14\.optimizer\.criticc .*'critic'",
+    "+model.levels.14.optimizer.critic=3": r"levels\.14\.optimizer\.critic=3 holds no settings",
+    "+model.levels.14.trick.r1.gamma=3": r"there is no key model\.levels\.14\.trick\.r1",
+    "trick=[r1] +model.levels.14.trick.r11=null": r"no key model\.levels\.14\.trick\.r11 .*'r1'",
+    "trick=[r1] +model.levels.14.trick.r1=3": r"trick\.r1=3 holds no settings",
+    "+model.levels.14.critic.widht=6": r"no key model\.levels\.14\.critic\.widht .*'width'",
     "trick=[packing] batch_size=5": "batch_size=5",
 }
 

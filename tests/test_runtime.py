@@ -20,9 +20,10 @@ from gan_cli.calculus import eager, functional
 from gan_cli.captured import Captured
 from gan_cli.compiled import CompiledMoves, compiled
 from gan_cli.data.feed import Feed
-from gan_cli.errors import RunError
+from gan_cli.errors import InputError, RunError
 from gan_cli.game import Game
 from gan_cli.learner import plain
+from gan_cli.pyramid import Pyramid
 from gan_cli.runtime import WORTH, driven, prepare
 from gan_cli.streams import Streams
 from tests.test_combinations import built
@@ -48,6 +49,16 @@ def how(line: list[str], steps: int, **changed: Any) -> tuple[object, object]:
     assert isinstance(game, Game)
     driver = game.driver
     return driver.args[0] if isinstance(driver, partial) else driver, type(game.calculus)
+
+
+def test_the_games_of_a_pyramid_are_driven_one_by_one() -> None:
+    line = ["data=fake", "data.size=16", "data.count=40", "model=lapgan", "model.width=4", "device=cpu"]
+    ahead = ["+trick@model.levels.16.trick.unrolled=unrolled", "runtime.compile=on"]
+    made = built(*line, *ahead).learner
+    assert isinstance(made, Pyramid)
+    assert [type(game.calculus) for game in made.levels] == [type(functional), CompiledMoves]
+    with pytest.raises(InputError, match="channels_last=false"):
+        built(*line, *ahead, "runtime.channels_last=true")
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ def plan(request: Request) -> Plan:
         try:
             fixed, config = _fixed(composer, lines)
         except InputError:
+            if not request.multirun:
+                raise
             lines = sweeps.bound(lines)
             fixed, config = _fixed(composer, lines)
         swept = [line for line in lines if line not in fixed]
@@ -129,8 +131,8 @@ class Composer:
         self.hydra_lines = [line for line in request.overrides if line.startswith("hydra.searchpath")]
         with refusals.one_line():
             files = self.loader._parse_overrides_and_create_caching_repo(self.name, self.hydra_lines)[1]
-        groups = [group for group in folders.inside(files, "") if group != "hydra"]
-        self.options = self.schema.options({group: folders.listed(files, group) for group in groups})
+        groups = [group for group in folders.hydra_groups(files, "") if group != "hydra"]
+        self.options = self.schema.options({group: folders.hydra_options(files, group) for group in groups})
 
     def compose(self, lines: Sequence[str]) -> DictConfig:
         """The config with Hydra's own node. Raises InputError."""

@@ -67,7 +67,7 @@ def options(folders: Sequence[Path]) -> dict[str, list[str]]:
     return {group: sorted(names) for group, names in sorted(found.items())}
 
 
-def inside(files: CachingConfigRepository, group: str) -> list[str]:
+def hydra_groups(files: CachingConfigRepository, group: str) -> list[str]:
     """The groups within a group, as Hydra finds them."""
     from hydra.core.object_type import ObjectType
 
@@ -75,11 +75,11 @@ def inside(files: CachingConfigRepository, group: str) -> list[str]:
     return [name for name in found if not name.startswith(("_", "."))]
 
 
-def listed(files: CachingConfigRepository, group: str) -> list[str]:
+def hydra_options(files: CachingConfigRepository, group: str) -> list[str]:
     """The options of a group as Hydra finds them, those of groups within it among them."""
     from hydra.core.object_type import ObjectType
 
     names = list(files.get_group_options(group, ObjectType.CONFIG))
-    for inner in inside(files, group):
-        names += [f"{inner}/{name}" for name in listed(files, f"{group}/{inner}")]
+    for inner in hydra_groups(files, group):
+        names += [f"{inner}/{name}" for name in hydra_options(files, f"{group}/{inner}")]
     return sorted(set(names))

@@ -38,22 +38,18 @@ def jobs(sweeper: Mapping[str, Any], lines: Sequence[str]) -> list[list[str]]:
 
 
 def bound(lines: Sequence[str]) -> list[str]:
-    """The overrides with those of settings in a swept group as sweeps of one value.
+    """The overrides, those of settings within a group as sweeps over their one value.
 
     Hydra composes what is not swept by itself, where a setting that only the swept options have is none.
 
     >>> bound(["model=nade,made", "model.density.ordering=random", "seed=1"])
     ['model=nade,made', 'model.density.ordering=choice(random)', 'seed=1']
     """
-    parsed = OverridesParser.create().parse_overrides(list(lines))
-    groups = {p.key_or_group for p in parsed if p.is_sweep_override()}
     found = []
-    for line, override in zip(lines, parsed, strict=True):
-        top, dot, _ = override.key_or_group.partition(".")
-        if dot and top in groups and not override.is_sweep_override() and not override.is_delete():
-            key, _, value = line.partition("=")
-            line = f"{key}=choice({value})"
-        found.append(line)
+    for line, override in zip(lines, OverridesParser.create().parse_overrides(list(lines)), strict=True):
+        key, _, value = line.partition("=")
+        fixed = not (override.is_sweep_override() or override.is_delete() or override.is_hydra_override())
+        found.append(f"{key}=choice({value})" if "." in key and "@" not in key and value and fixed else line)
     return found
 
 

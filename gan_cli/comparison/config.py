@@ -52,6 +52,7 @@ class Config:
             found["trick"] = ", ".join(sorted(map(str, tricks))) or "none"
         for key, value in flat(self.raw).items():
             top = key.split(".")[0]
+            # What is empty in one run stands under longer keys in another.
             if key not in _IGNORED and top != "metric" and key != "trick" and value != {}:
                 found.setdefault(key, _plain(value))
         return found

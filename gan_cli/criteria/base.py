@@ -9,6 +9,9 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from gan_cli.densities.autoregressive import Autoregressive
+from gan_cli.densities.rbm import RBM
+from gan_cli.densities.vae import VariationalAutoencoder
 from gan_cli.types import Noise, Tree
 
 
@@ -27,6 +30,15 @@ class Value(NamedTuple):
     loss: Tensor
     shown: Mapping[str, Tensor] = {}
     memory: Tree = ()
+
+
+def fitting(model: nn.Module, kind: type, what: str) -> Any:
+    """The model, if it is of that kind. Raises ValueError with what it must be and the loss that fits it."""
+    if isinstance(model, kind):
+        return model
+    fits = {VariationalAutoencoder: "elbo", Autoregressive: "nll", RBM: "cd"}
+    use = next((f": use loss={loss}" for own, loss in fits.items() if isinstance(model, own)), "")
+    raise ValueError(f"model must be {what}, got {type(model).__name__}{use}")
 
 
 class Criterion(ABC):

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.checks import at_least_one
-from gan_cli.criteria.base import Call, Criterion, Value
-from gan_cli.densities.base import Density
+from gan_cli.criteria.base import Call, Criterion, Value, fitting
 from gan_cli.densities.rbm import RBM
 from gan_cli.types import Noise, Tree
 
@@ -80,10 +79,5 @@ class ContrastiveDivergence(Criterion):
 
 
 def _machine(model: nn.Module) -> RBM:
-    if isinstance(model, RBM):
-        return model
-    other = "elbo" if isinstance(model, Density) and model.likelihood == "bound" else "nll"
-    name = type(model).__name__
-    raise ValueError(
-        f"model must be one of free energies and Gibbs sweeps (rbm), got {name}: use loss={other}"
-    )
+    found: RBM = fitting(model, RBM, "one of free energies and Gibbs sweeps (rbm)")
+    return found

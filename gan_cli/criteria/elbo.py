@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.checks import nonnegative
-from gan_cli.criteria.base import Call, Criterion, Value
-from gan_cli.densities.base import Density
+from gan_cli.criteria.base import Call, Criterion, Value, fitting
 from gan_cli.densities.vae import VariationalAutoencoder, kl_to_prior
 from gan_cli.types import Noise, Tree
 
@@ -51,9 +50,5 @@ class ELBO(Criterion):
 
 def latent_size(model: nn.Module) -> int:
     """Z of a variational autoencoder. Raises ValueError for another model."""
-    if isinstance(model, VariationalAutoencoder):
-        return model.latent
-    exact = isinstance(model, Density) and model.likelihood == "exact"
-    other = "nll" if exact else "cd"
-    name = type(model).__name__
-    raise ValueError(f"model must be an autoencoder (vae, vae_conv), got {name}: use loss={other}")
+    found: VariationalAutoencoder = fitting(model, VariationalAutoencoder, "an autoencoder (vae, vae_conv)")
+    return found.latent

@@ -7,9 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gan_cli.criteria.base import Call, Criterion, Value
+from gan_cli.criteria.base import Call, Criterion, Value, fitting
 from gan_cli.densities.autoregressive import Autoregressive
-from gan_cli.densities.base import Density
 from gan_cli.types import Noise, Tree
 
 
@@ -31,10 +30,5 @@ class NegativeLogLikelihood(Criterion):
 
 
 def _autoregressive(model: nn.Module) -> Autoregressive:
-    if isinstance(model, Autoregressive):
-        return model
-    other = "cd" if isinstance(model, Density) and model.likelihood == "estimate" else "elbo"
-    name = type(model).__name__
-    raise ValueError(
-        f"model must be one that knows its likelihood (nade, made), got {name}: use loss={other}"
-    )
+    found: Autoregressive = fitting(model, Autoregressive, "one that knows its likelihood (nade, made)")
+    return found

@@ -79,9 +79,6 @@ class Autoregressive(Density):
         uniform = uniform[:, : self.size]
         return self.ancestral(uniform, choice, torch.zeros_like(uniform), 0).reshape(-1, *self.shape)
 
-    def way(self, samples: int) -> str:
-        return "exact"
-
     @torch.no_grad()
     def log_likelihood(self, x: Tensor, settled: Tree, generator: torch.Generator, samples: int) -> Tensor:
         return torch.cat([self._averaged(part) for part in x.split(_PART)])
@@ -119,7 +116,7 @@ def orderings(shape: tuple[int, ...], number: int, kind: Ordering, generator: to
 
 
 def seeded(**seed: int) -> torch.Generator:
-    """A generator of the one seed given; raises ValueError, by the argument's name, for another."""
+    """A generator of the one seed given; raises ValueError, by its name, for one that is not in [0, 2⁶³)."""
     ((argument, value),) = seed.items()
     require(isinstance(value, int) and 0 <= value < 2**63, argument, "from 0 to 2⁶³ − 1", value)
     return torch.Generator().manual_seed(value)

@@ -22,7 +22,6 @@ class Density(nn.Module, ABC):
     prior: what `generate` maps to examples; smooth: whether it does so differentiably;
     binary: whether an example is a vector of zeros and ones;
     likelihood: what `log_likelihood` gives, ln p(x), a lower bound of it in expectation, or an estimate;
-    most_samples: how many samples such an estimate takes at most, None for any number;
     looks_at_batches: whether training keeps or begins from what only a whole batch shows.
     A method is called through `Network`, which lends the module its tensors; so none keeps anything.
     """
@@ -30,7 +29,6 @@ class Density(nn.Module, ABC):
     smooth: ClassVar[bool] = True
     binary: bool = True
     likelihood: ClassVar[Knowledge] = "exact"
-    most_samples: int | None = None
     looks_at_batches: ClassVar[bool] = False
 
     prior: Prior
@@ -43,9 +41,9 @@ class Density(nn.Module, ABC):
         """What the likelihood of every x needs once, such as an estimate of ln Z from so many samples."""
         return ()
 
-    @abstractmethod
     def way(self, samples: int) -> str:
-        """How `log_likelihood` comes about with so many samples, in a few words."""
+        """How `log_likelihood` comes about when so many samples are asked for, in a few words."""
+        return self.likelihood
 
     def shared_error(self, settled: Tree) -> Tensor | float:
         """The standard error that all likelihoods share because of what was settled, in nats, [] or 0."""

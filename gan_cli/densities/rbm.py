@@ -69,7 +69,7 @@ class RBM(Density):
         self.shape = tuple(shape)
         self.units = hidden + visible
         self.burn_in, self.averaged = burn_in, averaged
-        self.temperatures, self.most_samples = temperatures, chains
+        self.temperatures, self.chains = temperatures, chains
         self.prior = Prior(visible, "uniform")
         self.weight = nn.Parameter(0.01 * torch.randn(hidden, visible))
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
@@ -130,17 +130,17 @@ class RBM(Density):
         return x.reshape(len(x), *self.shape)
 
     def settle(self, generator: torch.Generator, samples: int) -> ais.LogPartition:
-        """ln Z by annealed importance sampling with `samples` chains.
+        """ln Z by annealed importance sampling with `samples` chains, at most `chains`.
 
         It starts from the machine without weights whose biases are `base`. The estimate of Z is unbiased; a
         mode that no chain found is missing from it, and from its interval.
         """
         machine = ais.Machine(self.weight, self.hidden_bias, self._offset())
         betas = ais.temperatures(self.temperatures)
-        return ais.log_partition(ais.log_weights(machine, self.base, betas, samples, generator))
+        return ais.log_partition(ais.log_weights(machine, self.base, betas, self._runs(samples), generator))
 
     def way(self, samples: int) -> str:
-        by = f"{samples} runs of annealed importance sampling"
+        by = f"{self._runs(samples)} runs of annealed importance sampling"
         return f"an estimate by {by} at {self.temperatures} temperatures"
 
     def shared_error(self, settled: ais.LogPartition) -> Tensor:
@@ -166,6 +166,9 @@ class RBM(Density):
         }
 
     # --- parts ----------------------------------------------------------------------------------------
+
+    def _runs(self, samples: int) -> int:
+        return min(samples, self.chains)
 
     def _offset(self) -> Tensor:
         """b, [V]."""

@@ -50,9 +50,8 @@ class NLL(Metric):
                 "a density on zeros and ones has no greatest value, so it says nothing: take "
                 "model.density.decoder=bernoulli"
             )
-        self._test, self._reference = test, reference
-        self._samples = min(samples, density.most_samples or samples)
-        self._way = density.way(self._samples)
+        self._test, self._samples, self._reference = test, samples, reference
+        self._way = density.way(samples)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,16 +72,16 @@ class NLL(Metric):
         assert subject.unseen is not None  # held_out() said so
         streams, step = subject.streams, subject.step
         count = self._test or subject.all_unseen
-        density = subject.likelihood(streams.at("nll", step), self._samples)
-        assert density is not None  # else the metric was refused
+        known = subject.likelihood(streams.at("nll", step), self._samples)
+        assert known is not None  # else the metric was refused
 
-        def of(name: str, draw: Draw, n: int) -> Tensor:
+        def scored(name: str, draw: Draw, n: int) -> Tensor:
             x = draw(streams.at(f"{name}/examples", step), n)
-            return -torch.cat([density.of(part) for part in x.split(_AT_ONCE)]).double()
+            return -torch.cat([known.of(part) for part in x.split(_AT_ONCE)]).double()
 
-        found = {"nll": of("nll", subject.unseen, count)}
+        found = {"nll": scored("nll", subject.unseen, count)}
         if self._reference:
-            found["nll_training"] = of("nll_training", subject.real, self._reference)
+            found["nll_training"] = scored("nll_training", subject.real, self._reference)
         values = {name: x.mean() for name, x in found.items()}
-        values |= {f"{name}_error": (x.var() / len(x) + density.error**2).sqrt() for name, x in found.items()}
+        values |= {f"{name}_error": (x.var() / len(x) + known.error**2).sqrt() for name, x in found.items()}
         return Measured({name: values[name] for name in self.names}, per_example={"nll": found["nll"]})

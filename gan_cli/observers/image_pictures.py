@@ -27,16 +27,20 @@ class ImagePictures(Observer):
         self._range = run.dataset.pixel_range or (0.0, 1.0)
         self._side = grid_side(run.dataset.shape)
         self._latent = latent_examples(run, self._side**2, "samples")
-        start, end = latent_examples(run, 2 * min(_ROWS, self._side), "interpolation").chunk(2)
-        path = walk(start, end, _COLUMNS, "auto", run.learner.latent_kind, run.learner.condition)
-        self._path = path.flatten(0, 1)
+        self._path = self._way() if run.learner.smooth else None  # else there is no way between samples
         self._real = real_examples(run, self._side**2, "samples/real")
         self._recorder.picture("real", None, image_grid(self._real, self._side, self._range))
+
+    def _way(self) -> Tensor:
+        """Latents on the way between some pairs, [R·10, Z]."""
+        learner = self._run.learner
+        start, end = latent_examples(self._run, 2 * min(_ROWS, self._side), "interpolation").chunk(2)
+        return walk(start, end, _COLUMNS, "auto", learner.latent_kind, learner.condition).flatten(0, 1)
 
     def after(self, step: int, state: State, traces: dict[str, Trace]) -> None:
         if self._run.due(self._run.settings.sample_every, step):
             self._draw("samples", step, state, self._latent, self._side)
-            if self._run.learner.smooth:  # else there is no way between two samples
+            if self._path is not None:
                 self._draw("interpolation", step, state, self._path, _COLUMNS)
             self._exhibit(step, state)
 

@@ -45,6 +45,11 @@ AT_ONCE: dict[str, list[str]] = {
     "trick=[r1] trick.unrolled.steps=3": ["add 'trick=[r1,unrolled]'"],
     "trick.unroled.steps=3": ["trick.unroled", "'unrolled'"],
     "+trick.unrolled.steps=3": ["add 'trick=[unrolled]'"],
+    "model=lapgan model.levels.14.loss=hinge": ["model.levels is empty", "+model.levels.14.loss="],
+    "model=vae optimizer.critic.lr=1": ["no key optimizer.critic"],
+    "model=mlp optimizer=adam_likelihood": [
+        "optimizer.critic is missing: this optimizer is for models of one"
+    ],
     # values
     "steps=-1": ["steps must be at least 1, got -1"],
     "steps=0": ["steps must be at least 1, got 0"],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gan_cli.comparison import runs
+from gan_cli.comparison.differences import differing
 from gan_cli.comparison.numbers import measured
 from gan_cli.comparison.runs import Run
 from tests.comparison.planted import entry, plant
@@ -138,3 +139,10 @@ def test_a_name_that_is_no_unicode_can_be_shown(tmp_path: Path) -> None:
     plant(tmp_path / "a")
     plant(tmp_path / "b\udcff")
     assert [run.name.encode() for run in runs.read([tmp_path]).runs] == [b"a", b"b?"]
+
+
+def test_what_is_empty_in_one_run_is_no_setting_of_it(tmp_path: Path) -> None:
+    plant(tmp_path / "one", {"model": {"levels": {}, "width": 4}})
+    plant(tmp_path / "other", {"model": {"levels": {"14": {"critic_steps": 2}}, "width": 4}})
+    found = runs.read([tmp_path])
+    assert differing(found.runs) == ["model.levels.14.critic_steps"]

@@ -170,9 +170,7 @@ def test_settling_is_the_annealed_estimate() -> None:
     model = small(8, 6, scale=0.8)
     settled = model.settle(torch.Generator().manual_seed(0), 100)
     exact = torch.logsumexp(log_joint(model).detach().flatten(), 0)
-    assert settled.low < exact < settled.high
-    assert abs(float(settled.value - exact)) < 0.1
-    torch.testing.assert_close(model.shared_error(settled), (settled.high - settled.value).expm1() / 3)
+    assert abs(float(settled.value - exact)) < min(0.1, 3 * float(model.shared_error(settled)))
 
 
 def test_pictures() -> None:
