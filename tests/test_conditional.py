@@ -187,7 +187,7 @@ REFUSED = {
     f"{' '.join(IMAGES)} model.condition=concat trick=[virtual_batch_norm]": "told of no class",
     "data=fake model=resnet +model.condition=concat": r"no key model\.condition",
     "data=fake model=lapgan +model.condition=concat": r"no key model\.condition",
-    "data=fake model=vae model.condition=projection": "use model.condition=concat",
+    "data=fake model=vae model.condition=projection": "model.condition must be concat or null",
 }
 
 

@@ -177,7 +177,7 @@ def test_sampling_multiplies_less_than_a_pass_a_dimension() -> None:
         ({"hidden": [5, 0]}, "hidden must be at least 1, got 0"),
         ({"masks": 0}, "masks must be at least 1, got 0"),
         ({"ordering": "snake"}, "ordering must be one of raster, random, got 'snake'"),
-        ({"mask_seed": -1}, "mask_seed must be a whole number of at least 0, got -1"),
+        ({"mask_seed": -1}, "mask_seed must be from 0 to 2⁶³ − 1, got -1"),
         ({"shape": (1,)}, r"shape must be one of at least 2 dimensions in all, got \(1,\)"),
     ],
 )

@@ -126,7 +126,7 @@ def test_time_grows_with_the_dimensions_and_not_with_their_square() -> None:
     [
         ({"hidden": 0}, "hidden must be at least 1, got 0"),
         ({"ordering": "snake"}, "ordering must be one of raster, random, got 'snake'"),
-        ({"ordering_seed": -1}, "ordering_seed must be a whole number of at least 0, got -1"),
+        ({"ordering_seed": -1}, "ordering_seed must be from 0 to 2⁶³ − 1, got -1"),
         ({"shape": (1,)}, r"shape must be one of at least 2 dimensions in all, got \(1,\)"),
     ],
 )
