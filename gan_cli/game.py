@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from gan_cli.streams import Streams
 from gan_cli.types import Batch, Buffers, GameRound, GameState, Noise, Play, Player, Score, Sheet, Trace
 from gan_cli.views.base import View, compose
 from gan_cli.views.packing import pack, packed_shape
+from gan_cli.walks import Kind
 
 __all__ = ["Examples", "Game", "Prior", "Side"]
 
@@ -170,7 +171,7 @@ class Game:
         return Critique(score, False) if ratio is None else Critique(ratio / self.packing, True)
 
     @property
-    def latent_kind(self) -> Literal["normal", "uniform"]:
+    def latent_kind(self) -> Kind:
         """The prior's kind."""
         return self.prior.kind
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from gan_cli.calculus import Calculus
 from gan_cli.network import Network
 from gan_cli.streams import Streams
 from gan_cli.types import LogDensity, Play, Round, Sheet, State, Trace
+from gan_cli.walks import Kind
 
 
 class Source(Protocol):
@@ -83,7 +84,7 @@ class Learner(Protocol):
         ...
 
     @property
-    def latent_kind(self) -> Literal["normal", "uniform"]:
+    def latent_kind(self) -> Kind:
         """The prior's kind: how to walk between two latents."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from gan_cli.prior import CLASS_COLUMNS
 from gan_cli.streams import Streams
 from gan_cli.terms.base import Scene
 from gan_cli.types import Buffers, LogDensity, Noise, Params, Play, Player, Sheet, Trace, Tree
+from gan_cli.walks import Kind
 
 
 class LikelihoodState(NamedTuple):
@@ -83,7 +84,7 @@ class Likelihood:
         return self.density.smooth
 
     @property
-    def latent_kind(self) -> Literal["normal", "uniform"]:
+    def latent_kind(self) -> Kind:
         """The prior's kind."""
         return self.density.prior.kind
 

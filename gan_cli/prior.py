@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from gan_cli.checks import at_least_one
+from gan_cli.walks import Kind
 
 CLASS_COLUMNS = 10
 """Samples of each class in a picture of all classes."""
@@ -23,7 +23,7 @@ class Prior:
     """
 
     size: int
-    kind: Literal["normal", "uniform"] = "normal"
+    kind: Kind = "normal"
     classes: int = 0
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from gan_cli.learner import Source
 from gan_cli.network import Network
 from gan_cli.streams import Streams
 from gan_cli.types import GameRound, GameState, Play, Sheet, Trace
+from gan_cli.walks import Kind
 
 _COLUMNS = 8
 
@@ -89,7 +90,7 @@ class Pyramid:
         return tuple(network for game in self.levels for network in game.networks)
 
     @property
-    def latent_kind(self) -> Literal["normal", "uniform"]:
+    def latent_kind(self) -> Kind:
         """The priors' kind."""
         return self.levels[0].latent_kind
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from gan_cli.checks import at_least_one
 from gan_cli.layers.base import replaced
 from gan_cli.prior import Prior
 from gan_cli.terms.base import Side
+from gan_cli.walks import Kind
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class VirtualBatchNorm:
     """
 
     latent: int
-    prior: Literal["normal", "uniform"] = "normal"
+    prior: Kind = "normal"
     size: int = 64
     side: ClassVar[Side] = "generator"
 
